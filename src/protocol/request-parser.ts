@@ -26,6 +26,7 @@
  */
 
 import { splitInline } from './inline.ts';
+import { isCanonicalInt64, parseInteger } from './numbers.ts';
 
 /** What `RequestParser.parse` found. */
 export const ParseStatus = {
@@ -67,8 +68,6 @@ const DIGIT_0 = 48;
 
 /** "$0\r\n\r\n": the shortest argument. */
 const ARG_BYTES_MIN = 6;
-/** string2ll refuses longer strings: LONG_STR_SIZE is 21 with the terminator. */
-const INTEGER_DIGITS_MAX = 20;
 /** Interleaved (offset, length) pairs a state keeps allocated between commands: small ones only. */
 const STATE_ARGS_KEPT = 128;
 const ARGS_INITIAL = 64;
@@ -442,37 +441,11 @@ function expectedDollar(got: number): string {
 }
 
 /**
- * The integer of a header, by the rules of string2ll: no sign but '-', no leading zero, within int64.
- * @returns NaN when it is none; rounded above 2^53, which is beyond every limit anyway
+ * The integer of a header, by the rules of string2ll.
+ * @returns NaN when it is none, an infinity when it is an int64 beyond 2^53 and so beyond every limit
  */
 function headerInteger(input: Buffer, from: number, to: number): number {
-  const digits = to - from;
-  if (digits < 1 || digits > INTEGER_DIGITS_MAX) return NaN;
-  const negative = input[from] === MINUS;
-  let p = negative ? from + 1 : from;
-  if (p === to) return NaN;
-  const first = input[p] - DIGIT_0;
-  if (first === 0) return digits === 1 ? 0 : NaN;
-  if (first < 1 || first > 9) return NaN;
-  const digitsAt = p;
-  let value = first;
-  for (p++; p < to; p++) {
-    const c = input[p] - DIGIT_0;
-    if (c < 0 || c > 9) return NaN;
-    value = value * 10 + c;
-  }
-  if (to - digitsAt >= 19 && !fitsInt64(input, digitsAt, to, negative)) return NaN;
-  return negative ? -value : value;
-}
-
-const INT64_MAX_DIGITS = '9223372036854775807';
-
-/** Whether 19 or more digits (no leading zero) are within int64. */
-function fitsInt64(input: Buffer, from: number, to: number, negative: boolean): boolean {
-  if (to - from > 19) return false;
-  for (let i = 0; i < 19; i++) {
-    const difference = input[from + i] - INT64_MAX_DIGITS.charCodeAt(i);
-    if (difference !== 0) return difference < 0 || (negative && i === 18 && difference === 1);
-  }
-  return true;
+  const value = parseInteger(input, from, to - from);
+  if (!Number.isNaN(value) || !isCanonicalInt64(input, from, to - from)) return value;
+  return input[from] === MINUS ? -Infinity : Infinity;
 }
