@@ -12,6 +12,7 @@
  */
 import type { CommandContext } from './context.ts';
 import type { CommandFacts } from './facts/command-facts.ts';
+import { compileKeySpecs, type KeyParser, type KeySpec, keyParserOf } from './key-specs.ts';
 import { NameIndex } from './name-index.ts';
 
 /** Bits of `Command.flags`. In memory only, never on disk or wire. */
@@ -166,6 +167,9 @@ export class Command {
   readonly lastKey: number;
   readonly step: number;
   readonly keyPlan: KeyPlan;
+  /** For `key-positions.ts`. */
+  readonly keySpecs: readonly KeySpec[];
+  readonly keyParser: KeyParser;
   readonly place: Place;
   readonly estimate: WorkEstimate | null;
   /** Null: not built, or a container that can't run by itself. */
@@ -193,6 +197,8 @@ export class Command {
     this.lastKey = facts.last_key;
     this.step = facts.step;
     this.keyPlan = keyPlanOf(facts);
+    this.keySpecs = compileKeySpecs(facts);
+    this.keyParser = keyParserOf(facts);
     this.place = entry === null ? Place.Worker : entry.place;
     this.estimate = entry?.estimate ?? null;
     this.handler = entry === null ? null : entry.run;
