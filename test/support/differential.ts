@@ -19,22 +19,25 @@ export type Step = { args: readonly Argument[]; compare?: Comparison };
 /** Where the servers differed. */
 export type Mismatch = { index: number; left: Reply; right: Reply };
 
-export type Pair = { sabre: ServerProcess; redis: ServerProcess };
+/** What is needed of a server to be compared. */
+export type Endpoint = Pick<ServerProcess, 'connect' | 'running' | 'start'>;
+
+export type Pair<Server extends Endpoint = ServerProcess> = { sabre: Server; redis: Server };
 
 const SHOWN_REPLY_BYTES = 3000;
 
 /** A connection to each of the two servers. */
-export class Differential {
+export class Differential<Server extends Endpoint = ServerProcess> {
   readonly protocol: 2 | 3;
-  readonly #servers: () => Pair;
+  readonly #servers: () => Pair<Server>;
   readonly #history: CommandHistory;
-  readonly #others: Differential[] = [];
+  readonly #others: Differential<Server>[] = [];
   readonly #number: number;
   #sabre: RawClient | null = null;
   #redis: RawClient | null = null;
 
   /** @param servers gives the running servers when a connection is opened. */
-  constructor(servers: () => Pair, protocol: 2 | 3, history = new CommandHistory(), number = 1) {
+  constructor(servers: () => Pair<Server>, protocol: 2 | 3, history = new CommandHistory(), number = 1) {
     this.#servers = servers;
     this.protocol = protocol;
     this.#history = history;
@@ -42,7 +45,7 @@ export class Differential {
   }
 
   /** The servers, for what concerns one of them only. */
-  get servers(): Pair {
+  get servers(): Pair<Server> {
     return this.#servers();
   }
 
@@ -82,9 +85,9 @@ export class Differential {
   }
 
   /** One more connection to each server, with the same history. */
-  async another(): Promise<Differential> {
+  async another(): Promise<Differential<Server>> {
     const number = this.#number * 10 + this.#others.length + 1;
-    const other = new Differential(this.#servers, this.protocol, this.#history, number);
+    const other = new Differential<Server>(this.#servers, this.protocol, this.#history, number);
     this.#others.push(other);
     await other.open();
     return other;
