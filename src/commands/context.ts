@@ -1,0 +1,314 @@
+// What a command handler gets: its arguments, the reply, the client's session, and the locked shards of its keys.
+//
+// One instance per thread, reused for every command; nothing in it outlives the command (a deferred command copies
+// what it needs). Arguments are byte ranges of `input`: argument i is [argOff[i], argOff[i] + argLen[i]).
+//
+// Keys: before the handler runs, the executor has computed slot and hash of each key argument (`slots[i]`, `hashes[i]`
+// by argument index) and locked the shards. Handlers name keys by argument index. Records are seen through the views
+// `rec`, `rec2`, `rec3`; a view is good until the next call that may move or delete its record.
+//
+// Handlers reply exactly once (RESP aggregate headers count as one), return early on errors, and throw only for bugs
+// (and OutOfMemoryError, which the executor answers).
+
+import { hashKey } from '../keyspace/key-hash.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { Encoding, RecordView, Type } from '../keyspace/record.ts';
+import { copyBytes, type LockedShard } from '../keyspace/shard.ts';
+import { ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import { isCanonicalInt64, parseInteger } from '../protocol/numbers.ts';
+import { ReplyWriter } from '../protocol/reply-writer.ts';
+import { ErrorText } from './errors.ts';
+import type { ReplyFunction, ServerApi } from './server-api.ts';
+import type { Session } from './session.ts';
+import type { Command } from './table.ts';
+
+/** Longest value of Redis's embstr encoding, in bytes. */
+const EMBSTR_MAX = 44;
+const INT_TEXT_MAX = 20;
+
+export class CommandContext {
+  readonly keyspace: Keyspace;
+  readonly server: ServerApi;
+  reply: ReplyWriter;
+  /** The bytes arguments point into. */
+  input: Buffer = Buffer.alloc(0);
+  argc = 0;
+  argOff: Int32Array = new Int32Array(64);
+  argLen: Int32Array = new Int32Array(64);
+  /** Slot and index hash by argument index, for arguments that are keys. */
+  slots: Int32Array = new Int32Array(64);
+  hashes: Int32Array = new Int32Array(64);
+  command!: Command;
+  session!: Session;
+  /** The client's database. */
+  db = 0;
+  /** Changes made by this command: what INFO's rdb_changes_since_last_save counts. */
+  dirty = 0;
+  /** Set by an error reply of this command. */
+  failed = false;
+  /** The lookups of this command leave access words alone (CLIENT NO-TOUCH, OBJECT, ...). */
+  noTouch = false;
+  /** Set by defer(): the connection waits for it. */
+  deferred: Promise<ReplyFunction> | null = null;
+  /** Whether this thread may sleep on locks: true on shard workers, false on acceptors. */
+  readonly mayBlock: boolean;
+  /** Set by handOver(): the executor drops the reply and lets a shard worker run the command. */
+  handedOver = false;
+  /** Set by a command after which the connection closes once replies are out (QUIT). */
+  closeAfterReply = false;
+  /** Views on records: see above. */
+  readonly rec: RecordView;
+  readonly rec2: RecordView;
+  readonly rec3: RecordView;
+
+  constructor(keyspace: Keyspace, server: ServerApi, mayBlock: boolean) {
+    this.keyspace = keyspace;
+    this.server = server;
+    this.mayBlock = mayBlock;
+    this.reply = new ReplyWriter();
+    this.rec = new RecordView(keyspace.memory);
+    this.rec2 = new RecordView(keyspace.memory);
+    this.rec3 = new RecordView(keyspace.memory);
+  }
+
+  /** Unix time in ms at which this command runs. */
+  get now(): number {
+    return this.keyspace.now;
+  }
+
+  // ---- keys and records ----
+
+  /** The locked shard of a key argument. */
+  shard(arg: number): LockedShard {
+    return this.keyspace.shards[this.slots[arg]! >>> SLOT_TO_SHARD_SHIFT] as LockedShard;
+  }
+
+  /** The locked shard of a record. */
+  shardOf(rec: RecordView): LockedShard {
+    return this.keyspace.shards[rec.shard] as LockedShard;
+  }
+
+  /**
+   * Looks a key up for a reading command: deletes it if its time has come, counts a hit or a miss, touches it.
+   * @returns whether `rec` now points at it
+   */
+  lookupRead(arg: number, rec: RecordView = this.rec): boolean {
+    const shard = this.shard(arg);
+    if (this.#findAlive(shard, arg, this.db, rec)) {
+      shard.count(ShardCounter.Hits, 1);
+      return true;
+    }
+    shard.count(ShardCounter.Misses, 1);
+    return false;
+  }
+
+  /** As lookupRead, for a writing command: hits and misses are not counted. */
+  lookupWrite(arg: number, rec: RecordView = this.rec): boolean {
+    return this.#findAlive(this.shard(arg), arg, this.db, rec);
+  }
+
+  /** As lookupWrite, in another database (MOVE, COPY). */
+  lookupIn(db: number, arg: number, rec: RecordView): boolean {
+    return this.#findAlive(this.shard(arg), arg, db, rec);
+  }
+
+  /**
+   * Looks up a string for reading. Replies WRONGTYPE for another type.
+   * @returns 1 found, 0 not there, -1 replied with an error
+   */
+  readString(arg: number, rec: RecordView = this.rec): number {
+    if (!this.lookupRead(arg, rec)) return 0;
+    return this.#checkString(rec);
+  }
+
+  /** As readString, for a writing command. */
+  writeString(arg: number, rec: RecordView = this.rec): number {
+    if (!this.lookupWrite(arg, rec)) return 0;
+    return this.#checkString(rec);
+  }
+
+  /**
+   * Gives key `arg` a string value, whatever it had before; `rec` points at the record.
+   * @param found whether `rec` is the key's record now (from lookupWrite)
+   * @param source bytes of the value: [off, off + len). Must not lie in the record being overwritten
+   * @param encoding Encoding.Raw, Embstr or Int; see stringEncoding()
+   * @param expireAt unix time in ms, or -1 for none
+   */
+  setString(
+    arg: number,
+    found: boolean,
+    source: Buffer,
+    off: number,
+    len: number,
+    encoding: number,
+    expireAt: number | bigint,
+    rec: RecordView = this.rec,
+  ): void {
+    this.setStringLength(arg, found, len, encoding, expireAt, rec);
+    copyBytes(source, off, rec.bytes, rec.valueOffset, len);
+  }
+
+  /** As setString, but the caller fills the `len` bytes at rec.bytes[rec.valueOffset] (undefined until then). */
+  setStringLength(
+    arg: number,
+    found: boolean,
+    len: number,
+    encoding: number,
+    expireAt: number | bigint,
+    rec: RecordView = this.rec,
+  ): void {
+    const shard = this.shard(arg);
+    if (found) {
+      shard.overwrite(rec, Type.String, encoding, len, expireAt);
+      if (!this.noTouch) rec.setAccess(this.keyspace.clock.touched(rec.access));
+    } else {
+      this.createRecord(arg, Type.String, encoding, len, expireAt, 0, rec);
+    }
+  }
+
+  /** Makes a record for key `arg`, which is not there. @param spare bytes of room behind the value */
+  createRecord(
+    arg: number,
+    type: number,
+    encoding: number,
+    valueLen: number,
+    expireAt: number | bigint,
+    spare: number,
+    rec: RecordView = this.rec,
+  ): void {
+    const off = this.argOff[arg]!;
+    this.shard(arg).create(
+      rec, this.db, this.slots[arg]!, this.hashes[arg]!, this.input, off, this.argLen[arg]!,
+      type, encoding, valueLen, expireAt, this.keyspace.clock.initial(), spare,
+    ); // biome-ignore format: many short arguments
+  }
+
+  /** The encoding that SET gives a value: int, embstr or raw, as Redis's tryObjectEncoding. */
+  stringEncoding(bytes: Buffer, off: number, len: number): number {
+    if (len <= INT_TEXT_MAX && isCanonicalInt64(bytes, off, len)) return Encoding.Int;
+    return len <= EMBSTR_MAX ? Encoding.Embstr : Encoding.Raw;
+  }
+
+  /** Deletes a record. Does not count a change. */
+  deleteRecord(rec: RecordView): void {
+    this.shardOf(rec).remove(rec);
+  }
+
+  /** To be called once per key that a command changed: what watches keys learns of it here. */
+  keyChanged(_arg: number, changes = 1): void {
+    this.dirty += changes;
+  }
+
+  /** Whether a record's time has come. */
+  isExpired(rec: RecordView): boolean {
+    return rec.expires && rec.expireAt <= this.keyspace.now;
+  }
+
+  /** Computes slot and hash of argument `arg`, for a key that the key specs do not name. Locks nothing. */
+  hashArgument(arg: number): void {
+    hashKey(this.input, this.argOff[arg]!, this.argLen[arg]!, this.slots, this.hashes, arg);
+  }
+
+  /**
+   * Locks a shard for a command that names no keys (SCAN, RANDOMKEY, FLUSHALL, ...); leaveShard() frees it.
+   * Several must be taken in ascending order. Such a command holds no other locks.
+   * @returns null on an acceptor if the shard is busy: free what was taken, call handOver() and return
+   */
+  enterShard(id: number): LockedShard | null {
+    const shard = this.keyspace.shards[id]!;
+    return this.mayBlock ? shard.acquire() : shard.tryAcquire();
+  }
+
+  leaveShard(shard: LockedShard): void {
+    shard.release();
+  }
+
+  /** Ends the handler now: the command must run on a shard worker. Nothing may have been changed. */
+  handOver(): void {
+    this.handedOver = true;
+  }
+
+  // ---- arguments ----
+
+  /** Whether argument `arg` is `word` (upper-case ASCII), in any case. */
+  argIs(arg: number, word: string): boolean {
+    const len = this.argLen[arg]!;
+    if (len !== word.length) return false;
+    const off = this.argOff[arg]!;
+    for (let i = 0; i < len; i++) {
+      const byte = this.input[off + i]!;
+      const upper = byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte;
+      if (upper !== word.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /** Argument as a string of latin1 (bytes kept). Not for hot paths. */
+  argLatin1(arg: number): string {
+    return this.input.toString('latin1', this.argOff[arg]!, this.argOff[arg]! + this.argLen[arg]!);
+  }
+
+  /** Argument as a string of UTF-8. Not for hot paths. */
+  argUtf8(arg: number): string {
+    return this.input.toString('utf8', this.argOff[arg]!, this.argOff[arg]! + this.argLen[arg]!);
+  }
+
+  /** Argument as a safe integer, NaN if it is none (64-bit ones beyond 2^53 too: see parseInteger64). */
+  argInteger(arg: number): number {
+    return parseInteger(this.input, this.argOff[arg]!, this.argLen[arg]!);
+  }
+
+  // ---- replies ----
+
+  /** Replies with an error. @param text without '-' */
+  error(text: string): void {
+    this.failed = true;
+    this.server.stats.countError(text);
+    this.reply.error(text);
+  }
+
+  /** Error for an unknown option or a malformed command line. */
+  syntaxError(): void {
+    this.error(ErrorText.Syntax);
+  }
+
+  /**
+   * Ends the handler now and lets the connection wait: its next command runs after the reply is written.
+   * Only for commands with Place.Connection or Place.Supervisor.
+   * @param work resolves to what writes the reply; a rejection is answered with the Error's message
+   */
+  defer(work: Promise<ReplyFunction>): void {
+    this.deferred = work;
+  }
+
+  // ---- private ----
+
+  #findAlive(shard: LockedShard, arg: number, db: number, rec: RecordView): boolean {
+    if (
+      !shard.find(
+        rec,
+        db,
+        this.slots[arg]!,
+        this.hashes[arg]!,
+        this.input,
+        this.argOff[arg]!,
+        this.argLen[arg]!,
+      )
+    ) {
+      return false;
+    }
+    if (rec.expires && rec.expireAt <= this.keyspace.now) {
+      shard.remove(rec);
+      shard.count(ShardCounter.Expired, 1);
+      return false;
+    }
+    if (!this.noTouch) rec.setAccess(this.keyspace.clock.touched(rec.access));
+    return true;
+  }
+
+  #checkString(rec: RecordView): number {
+    if (rec.type === Type.String) return 1;
+    this.error(ErrorText.WrongType);
+    return -1;
+  }
+}

@@ -1,0 +1,43 @@
+// What commands of the server itself need of the rooms above them: declared here, implemented by `connection` and
+// `server`, so that lower rooms import no higher ones.
+
+import type { ConfigStore } from '../config/store.ts';
+import type { Stats } from '../metrics/stats.ts';
+import type { ReplyWriter } from '../protocol/reply-writer.ts';
+import type { CommandTable } from './table.ts';
+
+/** Writes the reply of a deferred command. Runs on the connection's own thread, `reply.resp` is set. */
+export type ReplyFunction = (reply: ReplyWriter) => void;
+
+/** Facts fixed when the server starts; the same in every thread. */
+export interface ServerFacts {
+  readonly pid: number;
+  readonly runId: string;
+  readonly startedAt: number;
+  readonly version: string;
+  readonly redisVersion: string;
+  readonly acceptors: number;
+  readonly shardWorkers: number;
+  readonly configFile: string;
+  readonly executable: string;
+}
+
+export interface ServerApi {
+  readonly facts: ServerFacts;
+  /** This thread's copy of the configuration; only the supervisor changes it (`ask('config-set', …)`). */
+  readonly config: ConfigStore;
+  readonly stats: Stats;
+  readonly table: CommandTable;
+  /** Role and number of the calling thread, as INFO threads prints it. */
+  readonly threadName: string;
+  /**
+   * Calls a method of the supervisor (server/control-methods.ts lists them).
+   * @returns its result (structured clone)
+   * @throws Error whose message is an error reply's text, when the method refuses
+   */
+  ask(method: string, payload?: unknown): Promise<unknown>;
+  /** Calls a method of every acceptor, this one included, and gathers the results. */
+  askAcceptors(method: string, payload?: unknown): Promise<unknown[]>;
+  /** Calls a method of every acceptor and shard worker. */
+  askThreads(method: string, payload?: unknown): Promise<unknown[]>;
+}

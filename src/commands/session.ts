@@ -1,0 +1,45 @@
+// What the server knows of one client, apart from its socket: the part that commands read and change.
+// The acceptor owns it. A few of its fields travel with input handed to a shard worker and come back changed
+// (`SessionField`); everything else is only touched by commands with Place.Connection, on the acceptor.
+
+import type { Command } from './table.ts';
+
+export const ReplyMode = { On: 0, Off: 1, SkipNext: 2, Skip: 3 } as const;
+
+export class Session {
+  readonly id: number;
+  db = 0;
+  /** Protocol: 2 or 3. */
+  resp = 2;
+  /** CLIENT REPLY: SkipNext is set by CLIENT REPLY SKIP and becomes Skip for the next command. */
+  replyMode: number = ReplyMode.On;
+  /** CLIENT NO-TOUCH: look-ups leave the access words alone. */
+  noTouch = false;
+  noEvict = false;
+  authenticated = true;
+  user = 'default';
+  name = '';
+  libName = '';
+  libVersion = '';
+  /** In MONITOR. */
+  monitor = false;
+  /** Remote and local address as CLIENT LIST prints them. */
+  address: string;
+  localAddress: string;
+  /** Came over the unix socket. */
+  unix: boolean;
+  /** Unix time in ms. */
+  readonly createdAt: number;
+  lastCommandAt: number;
+  lastCommand: Command | null = null;
+  commands = 0;
+
+  constructor(id: number, address: string, localAddress: string, unix: boolean, now: number) {
+    this.id = id;
+    this.address = address;
+    this.localAddress = localAddress;
+    this.unix = unix;
+    this.createdAt = now;
+    this.lastCommandAt = now;
+  }
+}

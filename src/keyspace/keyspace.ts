@@ -1,0 +1,61 @@
+// A thread's view of the whole data set: its shards and the clock that expiry and eviction go by.
+
+import { UsageMeter } from '../memory/arena.ts';
+import { GlobalWord, SHARD_COUNT, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import type { SharedMemory } from '../memory/shared-memory.ts';
+import { AccessClock } from './access.ts';
+import { seedKeyHash } from './key-hash.ts';
+import { Shard } from './shard.ts';
+
+export class Keyspace {
+  readonly memory: SharedMemory;
+  readonly meter: UsageMeter;
+  readonly shards: readonly Shard[];
+  readonly clock = new AccessClock();
+  /** Unix time in ms that commands run at; set once per read or batch, as Redis caches its clock. */
+  now = 0;
+
+  /** @param seed the server's key of the index hash, see randomSeed() */
+  constructor(memory: SharedMemory, seed: readonly [number, number]) {
+    this.memory = memory;
+    this.meter = new UsageMeter(memory);
+    this.shards = Array.from({ length: SHARD_COUNT }, (_, id) => new Shard(memory, id, this.meter));
+    seedKeyHash(seed);
+    this.setTime(Date.now());
+  }
+
+  setTime(now: number): void {
+    this.now = now;
+    this.clock.setTime(now);
+  }
+
+  shardOfSlot(slot: number): Shard {
+    return this.shards[slot >>> SLOT_TO_SHARD_SHIFT]!;
+  }
+
+  /** Keys of a database; each shard's count is exact, their sum is not a point in time. */
+  size(db: number): number {
+    let keys = 0;
+    for (const shard of this.shards) keys += shard.keys(db);
+    return keys;
+  }
+
+  /** Keys with an expiry of a database. */
+  expires(db: number): number {
+    let keys = 0;
+    for (const shard of this.shards) keys += shard.expires(db);
+    return keys;
+  }
+
+  /** Bytes in use by all data, index included, within 32 KiB per thread. */
+  usedBytes(): number {
+    return Atomics.load(this.memory.control, GlobalWord.UsedKiB) * 1024;
+  }
+
+  /** Sum of a ShardCounter over all shards. */
+  sum(counter: number): number {
+    let sum = 0;
+    for (const shard of this.shards) sum += shard.counter(counter);
+    return sum;
+  }
+}

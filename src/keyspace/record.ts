@@ -1,0 +1,178 @@
+// A record: one key with its value, in one block of its shard's arena.
+//
+//   word 0   type (4 bits) | encoding (4) | flags (8) | key length (16; 0xffff: see below)
+//   word 1   access: 24 bits of LRU clock, or LFU (16 bits of minutes, 8 bits of counter) | 8 bits reserved
+//   word 2   value length in bytes (strings), unsigned
+//   [words]  expiry: unix time in ms, low word, high word   (Flag.Expire)
+//   [word]   real key length                                (key length 0xffff)
+//   key bytes, value bytes
+//
+// A 16-byte key with a 32-byte value takes 60 bytes, a block of 64.
+// Types and encodings have Redis's numbers. A string's encoding is what OBJECT ENCODING says of it (it depends on how
+// the value came about, not on its bytes); the bytes are always the text.
+//
+// RecordView is a flyweight: a thread has a few and points them at records; they hold no data. A view is valid only
+// while the shard's lock is held and no call has moved the record (calls that may move it re-point the view).
+
+import { GRANULE_SHIFT, REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
+import type { SharedMemory } from '../memory/shared-memory.ts';
+
+export const Type = { String: 0, List: 1, Set: 2, ZSet: 3, Hash: 4, Module: 5, Stream: 6 } as const;
+export const TYPE_NAMES = ['string', 'list', 'set', 'zset', 'hash', 'module', 'stream'] as const;
+
+export const Encoding = {
+  Raw: 0,
+  Int: 1,
+  Hashtable: 2,
+  Intset: 6,
+  Skiplist: 7,
+  Embstr: 8,
+  Quicklist: 9,
+  Stream: 10,
+  Listpack: 11,
+  ListpackEx: 12,
+} as const;
+export const ENCODING_NAMES: readonly string[] = [
+  'raw', 'int', 'hashtable', 'zipmap', 'linkedlist', 'ziplist', 'intset', 'skiplist', 'embstr', 'quicklist', 'stream',
+  'listpack', 'listpackex', '', '', '',
+]; // biome-ignore format: a table
+
+export const Flag = { Expire: 1 } as const;
+
+const HEADER_BYTES = 12;
+const EXPIRE_BYTES = 8;
+const KEY_LENGTH_EXTENDED = 0xffff;
+/** Longest key, in bytes (as Redis: a bulk string). */
+export const KEY_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Bytes in front of the key. */
+export function headerBytes(keyLen: number, expires: boolean): number {
+  return HEADER_BYTES + (expires ? EXPIRE_BYTES : 0) + (keyLen >= KEY_LENGTH_EXTENDED ? 4 : 0);
+}
+
+export class RecordView {
+  ref = 0;
+  bytes: Buffer;
+  words: Int32Array;
+  /** Byte offset of the record in its region. */
+  at = 0;
+  /** Word offset of the record in its region. */
+  w = 0;
+  /** Where the key lives: set by the look-up, used to move and delete. */
+  shard = 0;
+  db = 0;
+  slot = 0;
+  hash = 0;
+  readonly #memory: SharedMemory;
+
+  constructor(memory: SharedMemory) {
+    this.bytes = memory.bytes[0]!;
+    this.words = memory.words[0]!;
+    this.#memory = memory;
+  }
+
+  /** Points the view at a record. */
+  point(ref: number): void {
+    const region = ref >>> REF_REGION_SHIFT;
+    this.ref = ref;
+    this.bytes = this.#memory.bytes[region]!;
+    this.words = this.#memory.words[region]!;
+    this.at = (ref & REF_MASK) << GRANULE_SHIFT;
+    this.w = (ref & REF_MASK) << (GRANULE_SHIFT - 2);
+  }
+
+  get type(): number {
+    return this.words[this.w]! & 15;
+  }
+  get encoding(): number {
+    return (this.words[this.w]! >> 4) & 15;
+  }
+  setEncoding(encoding: number): void {
+    this.words[this.w] = (this.words[this.w]! & ~0xf0) | (encoding << 4);
+  }
+  get flags(): number {
+    return (this.words[this.w]! >> 8) & 0xff;
+  }
+  get expires(): boolean {
+    return (this.words[this.w]! & (Flag.Expire << 8)) !== 0;
+  }
+  /** Expiry as unix time in ms, -1 if there is none. Rounded above 2^53. */
+  get expireAt(): number {
+    if (!this.expires) return -1;
+    return this.words[this.w + 4]! * 4294967296 + (this.words[this.w + 3]! >>> 0);
+  }
+  /** Expiry to the last of 64 bits, for those set beyond 2^53. */
+  get expireAtExact(): bigint {
+    if (!this.expires) return -1n;
+    return (BigInt(this.words[this.w + 4]!) << 32n) | BigInt(this.words[this.w + 3]! >>> 0);
+  }
+  /** Access word: see word 1. */
+  get access(): number {
+    return this.words[this.w + 1]! & 0xffffff;
+  }
+  setAccess(access: number): void {
+    const word = (this.words[this.w + 1]! & 0xff000000) | access;
+    // A plain read first: readers of hot keys would otherwise pass the cache line back and forth.
+    if (this.words[this.w + 1] !== word) this.words[this.w + 1] = word;
+  }
+  get keyLength(): number {
+    const short = this.words[this.w]! >>> 16;
+    if (short !== KEY_LENGTH_EXTENDED) return short;
+    return this.words[this.w + (this.expires ? 5 : 3)]!;
+  }
+  /** Byte offset of the key in `bytes`. */
+  get keyOffset(): number {
+    const word = this.words[this.w]!;
+    return (
+      this.at +
+      HEADER_BYTES +
+      ((word & (Flag.Expire << 8)) !== 0 ? EXPIRE_BYTES : 0) +
+      (word >>> 16 === KEY_LENGTH_EXTENDED ? 4 : 0)
+    );
+  }
+  get valueLength(): number {
+    return this.words[this.w + 2]! >>> 0;
+  }
+  setValueLength(bytes: number): void {
+    this.words[this.w + 2] = bytes;
+  }
+  /** Byte offset of the value in `bytes`. */
+  get valueOffset(): number {
+    return this.keyOffset + this.keyLength;
+  }
+  /** Bytes of header, key and value. */
+  get totalBytes(): number {
+    return this.valueOffset - this.at + this.valueLength;
+  }
+}
+
+/** Writes header words of a new record at `view`, which must point at its block. @param expireAt ms, or -1 */
+export function writeHeader(
+  view: RecordView,
+  type: number,
+  encoding: number,
+  keyLen: number,
+  valueLen: number,
+  expireAt: number | bigint,
+  access: number,
+): void {
+  const { words, w } = view;
+  const expires = expireAt >= 0;
+  const short = keyLen >= KEY_LENGTH_EXTENDED ? KEY_LENGTH_EXTENDED : keyLen;
+  words[w] = type | (encoding << 4) | ((expires ? Flag.Expire : 0) << 8) | (short << 16);
+  words[w + 1] = access;
+  words[w + 2] = valueLen;
+  if (expires) writeExpiry(view, expireAt);
+  if (short === KEY_LENGTH_EXTENDED) words[w + (expires ? 5 : 3)] = keyLen;
+}
+
+/** Overwrites the expiry of a record that has one. */
+export function writeExpiry(view: RecordView, expireAt: number | bigint): void {
+  if (typeof expireAt === 'bigint') {
+    view.words[view.w + 3] = Number(BigInt.asIntN(32, expireAt));
+    view.words[view.w + 4] = Number(expireAt >> 32n);
+    return;
+  }
+  view.words[view.w + 3] = expireAt % 4294967296;
+  view.words[view.w + 4] = Math.floor(expireAt / 4294967296);
+}

@@ -1,0 +1,286 @@
+// A shard: 256 hash slots of every database, with their lock, arena and index. One object per thread and shard.
+//
+// What touches data is declared on LockedShard, which only acquire() and tryAcquire() give out: code without the lock
+// does not type-check. In debug runs (SABRE_DEBUG=1) every entry point also asserts the holder.
+//
+// Records may move whenever their size class or header changes; the RecordView passed in is re-pointed.
+
+import { Arena, type UsageMeter } from '../memory/arena.ts';
+import { SHARD_COUNTERS_OFFSET, ShardCounter, SLOTS_PER_SHARD, shardOffset } from '../memory/layout.ts';
+import { holderOf, lock, tryLock, trySpin, unlock } from '../memory/lock.ts';
+import type { SharedMemory } from '../memory/shared-memory.ts';
+import { headerBytes, RecordView, writeExpiry, writeHeader } from './record.ts';
+import { DbWord, SlotIndex } from './slot-index.ts';
+
+declare const held: unique symbol;
+/** A shard whose lock the calling thread holds. */
+export type LockedShard = Shard & { readonly [held]: true };
+
+const DEBUG = process.env['SABRE_DEBUG'] === '1';
+const LOCAL_MASK = SLOTS_PER_SHARD - 1;
+/** About 300 ns. */
+const SPINS = 8;
+/** Copies below this are faster as a loop over bytes. */
+const LOOP_COPY_MAX = 48;
+
+export class Shard {
+  readonly id: number;
+  readonly memory: SharedMemory;
+  readonly arena: Arena;
+  readonly index: SlotIndex;
+  readonly #control: Int32Array;
+  readonly #lockWord: number;
+  readonly #counters: Float64Array;
+  readonly #counterBase: number;
+  readonly #spare: RecordView;
+
+  constructor(memory: SharedMemory, id: number, meter: UsageMeter) {
+    this.id = id;
+    this.memory = memory;
+    this.arena = new Arena(memory, id, meter);
+    this.index = new SlotIndex(memory, id, this.arena);
+    this.#control = memory.control;
+    this.#lockWord = shardOffset(id) >> 2;
+    this.#counters = memory.counters;
+    this.#counterBase = (shardOffset(id) + SHARD_COUNTERS_OFFSET) >> 3;
+    this.#spare = new RecordView(memory);
+  }
+
+  /** Takes the lock unless another thread has it. @returns null if it has */
+  tryAcquire(): LockedShard | null {
+    if (tryLock(this.#control, this.#lockWord, this.memory.thread)) return this as unknown as LockedShard;
+    if (trySpin(this.#control, this.#lockWord, this.memory.thread, SPINS))
+      return this as unknown as LockedShard;
+    return null;
+  }
+
+  /** Takes the lock, sleeping until it is free. For shard workers. */
+  acquire(): LockedShard {
+    lock(this.#control, this.#lockWord, this.memory.thread);
+    return this as unknown as LockedShard;
+  }
+
+  release(this: LockedShard): void {
+    unlock(this.#control, this.#lockWord, this.memory.thread);
+  }
+
+  /** Throws unless the calling thread holds the lock. */
+  assertHeld(): void {
+    if (holderOf(this.#control, this.#lockWord) !== this.memory.thread) {
+      throw new Error(`shard ${this.id} used by thread ${this.memory.thread} without its lock`);
+    }
+  }
+
+  /** A counter (ShardCounter). Reading needs no lock. */
+  counter(which: number): number {
+    return this.#counters[this.#counterBase + which]!;
+  }
+
+  count(this: LockedShard, which: number, by: number): void {
+    this.#counters[this.#counterBase + which]! += by;
+  }
+
+  /** Counts a failed tryAcquire: the one counter written without the lock, so it is approximate. */
+  countContention(): void {
+    this.#counters[this.#counterBase + ShardCounter.Contended]! += 1;
+  }
+
+  resetCounter(which: number): void {
+    this.#counters[this.#counterBase + which] = 0;
+  }
+
+  /** Keys of a database in this shard. Reading needs no lock. */
+  keys(db: number): number {
+    return this.index.dbWord(db, DbWord.Keys);
+  }
+
+  /** Keys with an expiry of a database in this shard. */
+  expires(db: number): number {
+    return this.index.dbWord(db, DbWord.Expires);
+  }
+
+  /**
+   * Finds a key and points `view` at its record. Expiry is not looked at.
+   * @returns whether the key is there
+   */
+  find(
+    this: LockedShard,
+    view: RecordView,
+    db: number,
+    slot: number,
+    hash: number,
+    key: Buffer,
+    off: number,
+    len: number,
+  ): boolean {
+    if (DEBUG) this.assertHeld();
+    const ref = this.index.find(db, slot & LOCAL_MASK, hash, key, off, len);
+    view.shard = this.id;
+    view.db = db;
+    view.slot = slot;
+    view.hash = hash;
+    if (ref === 0) {
+      view.ref = 0;
+      return false;
+    }
+    view.point(ref);
+    return true;
+  }
+
+  /** Points `view` at a record met while scanning. */
+  meet(this: LockedShard, view: RecordView, db: number, slot: number, hash: number, ref: number): void {
+    view.shard = this.id;
+    view.db = db;
+    view.slot = slot;
+    view.hash = hash;
+    view.point(ref);
+  }
+
+  /**
+   * Makes a record for a key that is not there; `view` points at it. Its value bytes are undefined.
+   * @param valueLen bytes of the value
+   * @param expireAt ms, or -1
+   * @param access first access word
+   * @param spare bytes of room behind the value
+   * @throws OutOfMemoryError; nothing was changed
+   */
+  create(
+    this: LockedShard,
+    view: RecordView,
+    db: number,
+    slot: number,
+    hash: number,
+    key: Buffer,
+    off: number,
+    len: number,
+    type: number,
+    encoding: number,
+    valueLen: number,
+    expireAt: number | bigint,
+    access: number,
+    spare = 0,
+  ): void {
+    if (DEBUG) this.assertHeld();
+    const header = headerBytes(len, expireAt >= 0);
+    const ref = this.arena.alloc(header + len + valueLen + spare);
+    this.meet(view, db, slot, hash, ref);
+    writeHeader(view, type, encoding, len, valueLen, expireAt, access);
+    copyBytes(key, off, view.bytes, view.at + header, len);
+    try {
+      this.index.insert(db, slot & LOCAL_MASK, hash, ref, Number(expireAt));
+    } catch (error) {
+      this.arena.free(ref);
+      throw error;
+    }
+  }
+
+  /** Deletes the record that `view` points at. */
+  remove(this: LockedShard, view: RecordView): void {
+    if (DEBUG) this.assertHeld();
+    this.index.remove(view.db, view.slot & LOCAL_MASK, view.hash, view.ref);
+    this.arena.free(view.ref);
+    view.ref = 0;
+  }
+
+  /**
+   * Makes the record fit for another value, whose bytes are then undefined: the overwriting half of SET.
+   * Type and encoding are set; the access word stays.
+   * @param expireAt ms, or -1 for none
+   * @throws OutOfMemoryError; nothing was changed
+   */
+  overwrite(
+    this: LockedShard,
+    view: RecordView,
+    type: number,
+    encoding: number,
+    valueLen: number,
+    expireAt: number | bigint,
+  ): void {
+    if (DEBUG) this.assertHeld();
+    const keyLen = view.keyLength;
+    const total = headerBytes(keyLen, expireAt >= 0) + keyLen + valueLen;
+    const capacity = this.arena.capacity(view.ref);
+    const expired = view.expires;
+    if (expired === expireAt >= 0 && total <= capacity && total >= capacity >> 1) {
+      writeHeader(view, type, encoding, keyLen, valueLen, expireAt, view.access);
+      if (expired)
+        this.index.noteExpiry(view.db, view.slot & LOCAL_MASK, view.hash, view.ref, Number(expireAt));
+      return;
+    }
+    this.#move(view, type, encoding, valueLen, 0, expireAt, 0);
+  }
+
+  /**
+   * Changes the length of the value and keeps its bytes up to the shorter length; new bytes are zero.
+   * @param spare bytes of room to leave behind it if the record has to move
+   * @throws OutOfMemoryError; nothing was changed
+   */
+  resize(this: LockedShard, view: RecordView, valueLen: number, spare: number): void {
+    if (DEBUG) this.assertHeld();
+    const oldLen = view.valueLength;
+    const total = view.valueOffset - view.at + valueLen;
+    const capacity = this.arena.capacity(view.ref);
+    if (total <= capacity && (total >= capacity >> 2 || valueLen >= oldLen)) view.setValueLength(valueLen);
+    else
+      this.#move(view, view.type, view.encoding, valueLen, Math.min(oldLen, valueLen), expiryOf(view), spare);
+    if (valueLen > oldLen) view.bytes.fill(0, view.valueOffset + oldLen, view.valueOffset + valueLen);
+  }
+
+  /** Sets the expiry. @param expireAt unix time in ms, 0 or more @throws OutOfMemoryError; nothing was changed */
+  setExpiry(this: LockedShard, view: RecordView, expireAt: number | bigint): void {
+    if (view.expires) {
+      writeExpiry(view, expireAt);
+      this.index.noteExpiry(view.db, view.slot & LOCAL_MASK, view.hash, view.ref, Number(expireAt));
+    } else this.#move(view, view.type, view.encoding, view.valueLength, view.valueLength, expireAt, 0);
+  }
+
+  /** Takes the expiry away. */
+  clearExpiry(this: LockedShard, view: RecordView): void {
+    if (view.expires) this.#move(view, view.type, view.encoding, view.valueLength, view.valueLength, -1, 0);
+  }
+
+  /** Moves a record to a new block of the same content, to empty sparse spans. */
+  relocate(this: LockedShard, view: RecordView): void {
+    this.#move(view, view.type, view.encoding, view.valueLength, view.valueLength, expiryOf(view), 0);
+  }
+
+  /** Copies the record to a new block with another header or size, keeps `kept` bytes of the value, frees the old one. */
+  #move(
+    view: RecordView,
+    type: number,
+    encoding: number,
+    valueLen: number,
+    kept: number,
+    expireAt: number | bigint,
+    spare: number,
+  ): void {
+    const keyLen = view.keyLength;
+    const header = headerBytes(keyLen, expireAt >= 0);
+    const fresh = this.#spare;
+    const ref = this.arena.alloc(header + keyLen + valueLen + spare);
+    fresh.point(ref);
+    writeHeader(fresh, type, encoding, keyLen, valueLen, expireAt, view.access);
+    copyBytes(view.bytes, view.keyOffset, fresh.bytes, fresh.at + header, keyLen + kept);
+    const local = view.slot & LOCAL_MASK;
+    this.index.replace(view.db, local, view.hash, view.ref, ref);
+    if (expireAt >= 0) this.index.noteExpiry(view.db, local, view.hash, ref, Number(expireAt));
+    else if (view.expires) this.index.forgetExpiry(view.db, local, view.hash, ref);
+    this.arena.free(view.ref);
+    view.point(ref);
+  }
+}
+
+/** The expiry of a record, exact, -1 for none. */
+function expiryOf(view: RecordView): number | bigint {
+  const at = view.expireAt;
+  return at > Number.MAX_SAFE_INTEGER ? view.expireAtExact : at;
+}
+
+/** Copies bytes between buffers, which must not overlap. */
+export function copyBytes(from: Buffer, off: number, to: Buffer, at: number, len: number): void {
+  if (len > LOOP_COPY_MAX) {
+    from.copy(to, at, off, off + len);
+    return;
+  }
+  for (let i = 0; i < len; i++) to[at + i] = from[off + i]!;
+}

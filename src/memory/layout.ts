@@ -1,0 +1,135 @@
+// The map of shared memory: which SharedArrayBuffers exist and where each word lives.
+//
+//   control   Int32Array/Float64Array: global words, thread blocks, shard headers (below)
+//   databases Int32Array: one entry of DB_ENTRY_WORDS per (shard, database), see keyspace/
+//   chunkMap  Int32Array: CHUNK_ENTRY_WORDS per 64 KiB chunk of every region, see arena.ts
+//   regions   1 GiB each: the data set itself, cut into 64 KiB chunks, cut into blocks
+//
+//   control, in bytes:
+//   0        global words, one per 128 bytes (GlobalWord): they are written by many threads
+//   4096     thread blocks: THREADS_MAX x 256 bytes (doorbells, states)
+//   20480    shard headers: SHARD_COUNT x SHARD_HEADER_BYTES
+//              +0    lock word, alone on its 128 bytes
+//              +128  used bytes (f64), evicted, expired ... (f64), see ShardCounter
+//              +256  heads of the arena's lists of spans with room, one per size class
+//
+// A reference is a signed 32-bit number of 16-byte granules over all regions: region = ref >>> 26,
+// byte in it = (ref & REF_MASK) << 4. 0 is "none" (chunk 0 is never given out). 2^32 granules are 64 GiB.
+//
+// Nothing here is written to disk; numbers may change freely.
+
+export const SHARD_COUNT = 64;
+export const SLOT_COUNT = 16384;
+export const SLOTS_PER_SHARD = SLOT_COUNT / SHARD_COUNT;
+/** slot >>> SLOT_TO_SHARD_SHIFT is the shard. */
+export const SLOT_TO_SHARD_SHIFT = 8;
+
+export const GRANULE_SHIFT = 4;
+export const REGION_SHIFT = 30;
+export const REGION_BYTES = 2 ** REGION_SHIFT;
+/** ref >>> REF_REGION_SHIFT is the region. */
+export const REF_REGION_SHIFT = REGION_SHIFT - GRANULE_SHIFT;
+export const REF_MASK = 2 ** REF_REGION_SHIFT - 1;
+export const REGIONS_MAX = 2 ** (32 - REF_REGION_SHIFT);
+
+export const CHUNK_SHIFT = 16;
+export const CHUNK_BYTES = 2 ** CHUNK_SHIFT;
+/** ref >>> REF_CHUNK_SHIFT is the chunk, counted over all regions. */
+export const REF_CHUNK_SHIFT = CHUNK_SHIFT - GRANULE_SHIFT;
+export const CHUNKS_PER_REGION = REGION_BYTES / CHUNK_BYTES;
+
+export const THREADS_MAX = 64 + 64 + 2;
+
+/** Index of an Int32 in `control`; each has 128 bytes for itself. */
+export const GlobalWord = {
+  /** Lock of the chunk pool: thread id of the holder, see lock.ts. */
+  PoolLock: 0,
+  /** Memory in use by all shards in KiB, updated in steps (see UsageMeter). */
+  UsedKiB: 32,
+  /** Chunks given out by the pool. */
+  ChunksUsed: 64,
+  /** Lowest chunk that may be free. */
+  PoolHint: 96,
+  /** Highest chunk ever given out, plus one: what the kernel may have committed. */
+  ChunksHigh: 128,
+  /** CLIENT PAUSE: 0 none, 1 writes, 2 all; until PauseUntil (seconds and ms words below). */
+  PauseMode: 160,
+  /** Number of clients in MONITOR, over all acceptors. */
+  Monitors: 192,
+  /** Bumped by each change of the configuration. */
+  ConfigEpoch: 224,
+  /** Connected clients over all acceptors. */
+  Clients: 256,
+  /** Next client id minus one. */
+  LastClientId: 288,
+  /** 1 while active expiry is off (DEBUG SET-ACTIVE-EXPIRE 0). */
+  ActiveExpireOff: 320,
+  /** Next unused: keeps the list append-only. */
+  SlowlogId: 352,
+  /** Bytes held by clients' buffers in KiB, over all acceptors. */
+  ClientKiB: 384,
+  /** Shards with lazy-free work waiting. */
+  LazyFree: 416,
+  /** Unix time at which CLIENT PAUSE ends, in units of 1 ms modulo 2^32. */
+  PauseUntil: 448,
+  /** 1 while the server must refuse commands because it loads data. */
+  Loading: 480,
+} as const;
+
+export const THREADS_BYTE_OFFSET = 4096;
+export const THREAD_BYTES = 256;
+/** Int32 words inside a thread's block. */
+export const ThreadWord = {
+  /** Added to and notified by whoever has something for the thread. */
+  Doorbell: 0,
+  /** 1 while the thread sleeps (or is about to) on its doorbell. */
+  Asleep: 1,
+} as const;
+
+export const SHARDS_BYTE_OFFSET = THREADS_BYTE_OFFSET + Math.ceil((THREADS_MAX * THREAD_BYTES) / 4096) * 4096;
+export const SHARD_HEADER_BYTES = 1024;
+export const SHARD_COUNTERS_OFFSET = 128;
+export const SHARD_HEADS_OFFSET = 256;
+/** Float64 counters in a shard's header; written by the holder of the shard's lock. */
+export const ShardCounter = {
+  /** Bytes of blocks in use. */
+  Used: 0,
+  /** Blocks in use. */
+  Blocks: 1,
+  /** Keys removed because their time had come. */
+  Expired: 2,
+  /** Keys removed to make room. */
+  Evicted: 3,
+  /** Successful and failed look-ups of keys by reading commands. */
+  Hits: 4,
+  Misses: 5,
+  /** Bytes of chunks owned. */
+  Reserved: 6,
+  /** Changes since the server started (not yet saved ones are a difference). */
+  Dirty: 7,
+  /** Times that an acceptor found the lock taken. */
+  Contended: 8,
+  /** Commands run with this shard as the first of their keys. */
+  Commands: 9,
+  /** Records moved by compaction; bytes in chunks given back by it. */
+  DefragHits: 10,
+  DefragMisses: 11,
+} as const;
+export const CONTROL_BYTES = SHARDS_BYTE_OFFSET + SHARD_COUNT * SHARD_HEADER_BYTES;
+
+export const CHUNK_ENTRY_WORDS = 8;
+
+/** Byte offset of a thread's block in `control`. */
+export function threadOffset(thread: number): number {
+  return THREADS_BYTE_OFFSET + thread * THREAD_BYTES;
+}
+
+/** Int32 index of a word of a thread's block in `control`. */
+export function threadWord(thread: number, word: number): number {
+  return (threadOffset(thread) >> 2) + word;
+}
+
+/** Byte offset of a shard's header in `control`. */
+export function shardOffset(shard: number): number {
+  return SHARDS_BYTE_OFFSET + shard * SHARD_HEADER_BYTES;
+}

@@ -1,0 +1,201 @@
+// Counters of the server in shared memory: each thread writes only its own block, readers sum over the blocks.
+//
+//   stats    Float64Array: THREADS_MAX blocks of STAT_COUNT counters (single writer each, so plain stores)
+//   commands Float64Array: THREADS_MAX blocks of commandCount x COMMAND_STAT_COUNT
+//   latency  Float64Array: THREADS_MAX blocks of commandCount x LATENCY_BUCKETS calls by power of two of microseconds
+//   errors   Float64Array: THREADS_MAX blocks of ERROR_PREFIXES.length
+//
+// A reader may miss an increment that is under way, never see a torn one. CONFIG RESETSTAT asks every thread to clear
+// its own block, so that no counter has two writers.
+
+import { THREADS_MAX } from '../memory/layout.ts';
+
+export const Stat = {
+  Commands: 0,
+  Connections: 1,
+  Rejected: 2,
+  NetInput: 3,
+  NetOutput: 4,
+  ErrorReplies: 5,
+  Reads: 6,
+  Writes: 7,
+  InPlace: 8,
+  HandedOver: 9,
+  RingFull: 10,
+  Clients: 11,
+  ClientMemory: 12,
+  RateLimited: 13,
+  RateLimitedNow: 14,
+  MaxInputBuffer: 15,
+  MaxOutputBuffer: 16,
+  OutputLimitDisconnects: 17,
+  QueryLimitDisconnects: 18,
+  EvictionMs: 19,
+  ExpireMs: 20,
+  ExpireCapReached: 21,
+  CpuUserMs: 22,
+  CpuSystemMs: 23,
+  HeapBytes: 24,
+  Wakeups: 25,
+  Blocked: 26,
+  EvictionExceededMs: 27,
+  ClientsQueryMemory: 28,
+  ClientsOutputMemory: 29,
+  Keys: 30,
+  LazyFreed: 31,
+} as const;
+export const STAT_COUNT = 64;
+
+export const CommandStat = { Calls: 0, Usec: 1, Rejected: 2, Failed: 3 } as const;
+export const COMMAND_STAT_COUNT = 4;
+/** Bucket b counts calls of [2^(b-1), 2^b) microseconds; the last one all longer ones. */
+export const LATENCY_BUCKETS = 32;
+
+/** First words of error replies; INFO errorstats counts by them. The last one stands for all others. */
+export const ERROR_PREFIXES = [
+  'ERR', 'WRONGTYPE', 'OOM', 'NOAUTH', 'WRONGPASS', 'NOPERM', 'NOPROTO', 'NOSCRIPT', 'BUSY', 'BUSYKEY', 'BUSYGROUP',
+  'EXECABORT', 'LOADING', 'MASTERDOWN', 'MISCONF', 'READONLY', 'NOREPLICAS', 'UNBLOCKED', 'NOGROUP', 'IOERR',
+  'MOVED', 'ASK', 'TRYAGAIN', 'CROSSSLOT', 'CLUSTERDOWN', 'INVALIDOBJ', 'NOTBUSY', 'UNKILLABLE', 'DENIED', 'OTHER',
+] as const; // biome-ignore format: a table
+
+export interface StatBuffers {
+  readonly stats: SharedArrayBuffer;
+  readonly commands: SharedArrayBuffer;
+  readonly latency: SharedArrayBuffer;
+  readonly errors: SharedArrayBuffer;
+  readonly commandCount: number;
+}
+
+export function allocateStats(commandCount: number): StatBuffers {
+  return {
+    stats: new SharedArrayBuffer(THREADS_MAX * STAT_COUNT * 8),
+    commands: new SharedArrayBuffer(THREADS_MAX * commandCount * COMMAND_STAT_COUNT * 8),
+    latency: new SharedArrayBuffer(THREADS_MAX * commandCount * LATENCY_BUCKETS * 8),
+    errors: new SharedArrayBuffer(THREADS_MAX * ERROR_PREFIXES.length * 8),
+    commandCount,
+  };
+}
+
+export class Stats {
+  readonly buffers: StatBuffers;
+  readonly stats: Float64Array;
+  readonly commands: Float64Array;
+  readonly latency: Float64Array;
+  readonly errors: Float64Array;
+  readonly commandCount: number;
+  /** Where this thread's blocks begin. */
+  readonly statBase: number;
+  readonly commandBase: number;
+  readonly latencyBase: number;
+  readonly errorBase: number;
+
+  /** @param thread id of the calling thread, 1..THREADS_MAX */
+  constructor(buffers: StatBuffers, thread: number) {
+    this.buffers = buffers;
+    this.stats = new Float64Array(buffers.stats);
+    this.commands = new Float64Array(buffers.commands);
+    this.latency = new Float64Array(buffers.latency);
+    this.errors = new Float64Array(buffers.errors);
+    this.commandCount = buffers.commandCount;
+    const block = thread - 1;
+    this.statBase = block * STAT_COUNT;
+    this.commandBase = block * buffers.commandCount * COMMAND_STAT_COUNT;
+    this.latencyBase = block * buffers.commandCount * LATENCY_BUCKETS;
+    this.errorBase = block * ERROR_PREFIXES.length;
+  }
+
+  /** Adds to one of this thread's counters. */
+  add(stat: number, by: number): void {
+    this.stats[this.statBase + stat]! += by;
+  }
+
+  /** Sets one of this thread's gauges. */
+  set(stat: number, value: number): void {
+    this.stats[this.statBase + stat] = value;
+  }
+
+  /** Raises one of this thread's high-water marks. */
+  raise(stat: number, value: number): void {
+    if (value > this.stats[this.statBase + stat]!) this.stats[this.statBase + stat] = value;
+  }
+
+  /** Counts one call of a command that was timed. @param usec microseconds */
+  timed(command: number, usec: number, weight: number): void {
+    this.commands[this.commandBase + command * COMMAND_STAT_COUNT + CommandStat.Usec]! += usec * weight;
+    const bucket = usec < 1 ? 0 : Math.min(LATENCY_BUCKETS - 1, 32 - Math.clz32(usec));
+    this.latency[this.latencyBase + command * LATENCY_BUCKETS + bucket]! += weight;
+  }
+
+  countCommand(command: number, stat: number): void {
+    this.commands[this.commandBase + command * COMMAND_STAT_COUNT + stat]! += 1;
+  }
+
+  /** Counts an error reply. @param text its text without '-' */
+  countError(text: string): void {
+    this.add(Stat.ErrorReplies, 1);
+    const space = text.indexOf(' ');
+    const prefix = space < 0 ? text : text.slice(0, space);
+    const index = (ERROR_PREFIXES as readonly string[]).indexOf(prefix);
+    this.errors[this.errorBase + (index < 0 ? ERROR_PREFIXES.length - 1 : index)]! += 1;
+  }
+
+  /** Sum of a counter over all threads. */
+  sum(stat: number): number {
+    return sumBlocks(this.stats, STAT_COUNT, stat);
+  }
+
+  /** Largest value of a gauge over all threads. */
+  max(stat: number): number {
+    let max = 0;
+    for (let block = 0; block < THREADS_MAX; block++)
+      max = Math.max(max, this.stats[block * STAT_COUNT + stat]!);
+    return max;
+  }
+
+  /** A counter of one thread. @param thread 1..THREADS_MAX */
+  of(thread: number, stat: number): number {
+    return this.stats[(thread - 1) * STAT_COUNT + stat]!;
+  }
+
+  sumCommand(command: number, stat: number): number {
+    return sumBlocks(
+      this.commands,
+      this.commandCount * COMMAND_STAT_COUNT,
+      command * COMMAND_STAT_COUNT + stat,
+    );
+  }
+
+  sumLatency(command: number, bucket: number): number {
+    return sumBlocks(this.latency, this.commandCount * LATENCY_BUCKETS, command * LATENCY_BUCKETS + bucket);
+  }
+
+  sumError(index: number): number {
+    return sumBlocks(this.errors, ERROR_PREFIXES.length, index);
+  }
+
+  /** CONFIG RESETSTAT for this thread: clears its counters, not its gauges. */
+  reset(): void {
+    const gauges: readonly number[] = [
+      Stat.Clients,
+      Stat.ClientMemory,
+      Stat.RateLimitedNow,
+      Stat.HeapBytes,
+      Stat.Blocked,
+    ];
+    for (let stat = 0; stat < STAT_COUNT; stat++) if (!gauges.includes(stat)) this.set(stat, 0);
+    this.commands.fill(0, this.commandBase, this.commandBase + this.commandCount * COMMAND_STAT_COUNT);
+    this.errors.fill(0, this.errorBase, this.errorBase + ERROR_PREFIXES.length);
+    this.resetLatency();
+  }
+
+  /** LATENCY histograms of this thread. */
+  resetLatency(): void {
+    this.latency.fill(0, this.latencyBase, this.latencyBase + this.commandCount * LATENCY_BUCKETS);
+  }
+}
+
+function sumBlocks(values: Float64Array, blockSize: number, at: number): number {
+  let sum = 0;
+  for (let block = 0; block < THREADS_MAX; block++) sum += values[block * blockSize + at]!;
+  return sum;
+}
