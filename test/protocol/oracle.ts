@@ -1,20 +1,12 @@
 /**
- * A real redis-server to compare with, and raw sockets to it. Tests that need it are skipped where it is missing.
+ * A real redis-server to compare with, and raw sockets to it. Tests that need it fail where it is missing.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-
-export const hasOracle = ((): boolean => {
-  try {
-    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+import { redisExecutable, redisVersion } from '../support/redis-server.ts';
 
 /** A connection that gathers what the server sends. */
 export class RawConnection {
@@ -89,10 +81,11 @@ export class Oracle {
   }
 
   static async start(extra: string[] = []): Promise<Oracle> {
+    redisVersion();
     const directory = mkdtempSync(path.join(tmpdir(), 'sabre-oracle-'));
     const socketPath = path.join(directory, 'redis.sock');
     const options = ['--port', '0', '--unixsocket', socketPath, '--save', '', '--dir', directory];
-    const child = spawn('redis-server', [...options, ...extra], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(redisExecutable(), [...options, ...extra], { stdio: ['ignore', 'pipe', 'inherit'] });
     const oracle = new Oracle(child, directory);
     await new Promise<void>((resolve, reject) => {
       let log = '';
