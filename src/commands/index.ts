@@ -1,14 +1,14 @@
 /*
  * All command families in one place, and the table made of them. Each thread that runs commands makes its own table
- * with `createCommandTable()` when it starts.
+ * with `createCommandTable()` when it starts; ids are the same in all of them.
  */
 import { allCommandFacts } from './facts/command-facts.ts';
+import { commandCommands } from './family-command.ts';
 import { buildCommandTable, type CommandTable, type FamilyHandlers } from './table.ts';
 
-/** Every family whose handlers need nothing but their context. */
-const FAMILIES: readonly FamilyHandlers[] = [];
+const FAMILIES: readonly FamilyHandlers[] = [commandCommands];
 
-/** @returns a new table; the same ids in every thread of a process */
+/** @returns a new table with every command that is built */
 export function createCommandTable(): CommandTable {
   return buildCommandTable(allCommandFacts, FAMILIES);
 }

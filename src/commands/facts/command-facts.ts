@@ -7,10 +7,11 @@
  *                   replaces the one of the same name
  *
  * No behaviour is here: handlers are joined to these rows in `../table.ts`. One-line descriptions for people are in
- * `summaries.ts`.
+ * `summaries.json`.
  */
 import additions from './additions.json' with { type: 'json' };
 import commands from './commands.json' with { type: 'json' };
+import summaries from './summaries.json' with { type: 'json' };
 
 /** Where the search for the keys of a key specification begins. */
 export type BeginSearch =
@@ -91,3 +92,8 @@ function mergeFacts(): readonly CommandFacts[] {
 
 /** All facts, sorted by name, so that every thread gives the same command the same id. */
 export const allCommandFacts: readonly CommandFacts[] = mergeFacts();
+
+/** @returns the line that describes a command to people, null for a command without facts */
+export function commandSummary(name: string): string | null {
+  return (summaries as Readonly<Record<string, string>>)[name.toUpperCase()] ?? null;
+}
