@@ -1,0 +1,297 @@
+// Runs commands without a server: shared memory, keyspace and command table in this process, no sockets, no threads.
+//
+// It does what the executor does, in the simplest form: look the command up, check its arity, find and hash its keys,
+// lock their shards in ascending order, ask for the estimate, run the handler, free the locks. Left out: ACL, the
+// state of the server (loading, maxmemory), transactions, statistics, handing over to workers (locks may be waited
+// for here, so nothing is ever handed over).
+
+import { CommandContext } from '../../src/commands/context.ts';
+import { ErrorText, wrongArity } from '../../src/commands/errors.ts';
+import { createCommandTable } from '../../src/commands/index.ts';
+import { hasUnknownKeys, keyPositions } from '../../src/commands/key-positions.ts';
+import type { ServerApi } from '../../src/commands/server-api.ts';
+import { Session } from '../../src/commands/session.ts';
+import type { Command, CommandTable } from '../../src/commands/table.ts';
+import { ConfigStore } from '../../src/config/store.ts';
+import { hashKey } from '../../src/keyspace/key-hash.ts';
+import { Keyspace } from '../../src/keyspace/keyspace.ts';
+import { RecordView } from '../../src/keyspace/record.ts';
+import type { LockedShard } from '../../src/keyspace/shard.ts';
+import { OutOfMemoryError } from '../../src/memory/chunk-pool.ts';
+import { SLOT_TO_SHARD_SHIFT, SLOTS_PER_SHARD } from '../../src/memory/layout.ts';
+import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-memory.ts';
+import { allocateStats, Stats } from '../../src/metrics/stats.ts';
+import type { Argument } from './raw-client.ts';
+import { RespParser, toValue, type Value } from './resp-parser.ts';
+
+const THREAD = 1;
+const SEED = [0x12345678, 0x1abcdef0] as const;
+
+export interface InProcessOptions {
+  /** RESP version. Default 2. */
+  resp?: 2 | 3;
+  /** Default 16. */
+  databases?: number;
+  /** Regions of 1 GiB; they take memory only where they are touched. Default 2. */
+  regions?: number;
+  table?: CommandTable;
+  /** Parts of the server to replace. */
+  server?: Partial<ServerApi>;
+}
+
+export class InProcess {
+  readonly keyspace: Keyspace;
+  readonly table: CommandTable;
+  readonly config: ConfigStore;
+  readonly cx: CommandContext;
+  readonly session: Session;
+  /** What the last command's estimate said, 0 without one. */
+  lastEstimate = 0;
+  /** Changes that the last command counted. */
+  lastDirty = 0;
+  #positions = new Int32Array(16);
+  #frozen = false;
+  #startDb = 0;
+
+  constructor(options: InProcessOptions = {}) {
+    const memory = new SharedMemory(
+      allocateSharedBuffers(options.databases ?? 16, options.regions ?? 2),
+      THREAD,
+    );
+    this.keyspace = new Keyspace(memory, SEED);
+    this.table = options.table ?? createCommandTable();
+    this.config = new ConfigStore(null, process.cwd());
+    this.cx = new CommandContext(this.keyspace, this.#server(options.server ?? {}), true);
+    this.session = new Session(1, '127.0.0.1:1', '127.0.0.1:6379', false, Date.now());
+    this.session.resp = options.resp ?? 2;
+  }
+
+  /** From now on it is this moment, until the next call. @param now unix time in ms */
+  setTime(now: number): void {
+    this.keyspace.setTime(now);
+    this.#frozen = true;
+  }
+
+  /** Runs a command and returns the bytes of its reply. Strings are sent as UTF-8. */
+  run(...args: Argument[]): Buffer {
+    const command = this.#begin(args);
+    if (command !== null) this.#execute(command);
+    if (this.cx.deferred !== null) throw new Error(`${args[0]} is deferred: use runDeferred`);
+    return this.#takeReply();
+  }
+
+  /** As run, for commands that answer later (Place.Connection, Place.Supervisor). */
+  async runDeferred(...args: Argument[]): Promise<Buffer> {
+    const command = this.#begin(args);
+    if (command !== null) this.#execute(command);
+    if (this.cx.deferred === null) return this.#takeReply();
+    try {
+      const write = await this.cx.deferred;
+      write(this.cx.reply);
+    } catch (error) {
+      this.cx.error((error as Error).message);
+    }
+    return this.#takeReply();
+  }
+
+  /** As run; the reply as text, one character per byte. */
+  text(...args: Argument[]): string {
+    return this.run(...args).toString('latin1');
+  }
+
+  /** As run; the reply as a value (errors are RespError objects). */
+  value(...args: Argument[]): Value {
+    const parser = new RespParser();
+    parser.push(this.run(...args));
+    const reply = parser.shift();
+    if (reply === undefined) throw new Error(`${args[0]}: no whole reply`);
+    if (parser.rest().length > 0) throw new Error(`${args[0]}: more than one reply`);
+    return toValue(reply);
+  }
+
+  /** Throws at the first broken invariant of arena, index or records. */
+  checkInvariants(): void {
+    for (const shard of this.keyspace.shards) {
+      const locked = shard.acquire();
+      try {
+        this.#checkShard(locked);
+      } finally {
+        locked.release();
+      }
+    }
+  }
+
+  #server(parts: Partial<ServerApi>): ServerApi {
+    const refuse = (method: string): Promise<never> =>
+      Promise.reject(new Error(`ERR no server to ask for ${method}`));
+    return {
+      facts: {
+        pid: process.pid,
+        runId: '0'.repeat(40),
+        startedAt: Date.now(),
+        version: '0.0.0',
+        redisVersion: '7.4.0',
+        acceptors: 1,
+        shardWorkers: 1,
+        configFile: '',
+        executable: process.execPath,
+      },
+      config: this.config,
+      stats: new Stats(allocateStats(this.table.all.length), THREAD),
+      table: this.table,
+      threadName: 'test',
+      ask: refuse,
+      askAcceptors: refuse,
+      askThreads: refuse,
+      ...parts,
+    };
+  }
+
+  /** Puts the arguments in place. @returns null when an error was replied */
+  #begin(args: readonly Argument[]): Command | null {
+    const { cx } = this;
+    const parts = args.map((arg) => (Buffer.isBuffer(arg) ? arg : Buffer.from(String(arg))));
+    // Something in front, so that offsets are never mistaken for zero.
+    cx.input = Buffer.concat([Buffer.from('***'), ...parts]);
+    cx.argc = parts.length;
+    if (cx.argOff.length < parts.length) {
+      cx.argOff = new Int32Array(parts.length * 2);
+      cx.argLen = new Int32Array(parts.length * 2);
+      cx.slots = new Int32Array(parts.length * 2);
+      cx.hashes = new Int32Array(parts.length * 2);
+    }
+    let at = 3;
+    for (let i = 0; i < parts.length; i++) {
+      cx.argOff[i] = at;
+      cx.argLen[i] = parts[i]!.length;
+      at += parts[i]!.length;
+    }
+    cx.session = this.session;
+    this.#startDb = this.session.db;
+    cx.db = this.session.db;
+    cx.dirty = 0;
+    cx.failed = false;
+    cx.noTouch = this.session.noTouch;
+    cx.deferred = null;
+    cx.handedOver = false;
+    cx.closeAfterReply = false;
+    cx.reply.reset();
+    cx.reply.resp = this.session.resp;
+    if (!this.#frozen) this.keyspace.setTime(Date.now());
+    return this.#lookup();
+  }
+
+  #lookup(): Command | null {
+    const { cx, table } = this;
+    let command = table.lookup(cx.input, cx.argOff[0]!, cx.argLen[0]!);
+    if (command === null) throw new Error(`no such command: ${cx.argLatin1(0)}`);
+    if (command.subcommands !== null && cx.argc > 1) {
+      const sub = table.lookupSub(command, cx.input, cx.argOff[1]!, cx.argLen[1]!);
+      if (sub !== null) command = sub;
+      else if (command.handler === null) {
+        const word = cx.argLatin1(1).slice(0, 128);
+        cx.error(`ERR unknown subcommand '${word}'. Try ${command.name.toUpperCase()} HELP.`);
+        return null;
+      }
+    }
+    if (command.arity > 0 ? cx.argc !== command.arity : cx.argc < -command.arity) {
+      cx.error(wrongArity(command.name));
+      return null;
+    }
+    cx.command = command;
+    return command;
+  }
+
+  #execute(command: Command): void {
+    const locked = this.#lockShards(command);
+    const mark = this.cx.reply.length;
+    try {
+      this.lastEstimate = command.estimate === null ? 0 : command.estimate(this.cx);
+      if (!(this.lastEstimate >= 0)) throw new Error(`${command.name}: estimate ${this.lastEstimate}`);
+      if (this.cx.reply.length !== mark) throw new Error(`${command.name}: the estimate wrote a reply`);
+      command.handler!(this.cx);
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError)) throw error;
+      this.cx.reply.truncate(mark);
+      this.cx.error(ErrorText.OutOfMemory);
+    } finally {
+      for (const shard of locked) shard.release();
+    }
+    this.lastDirty = this.cx.dirty;
+    if (this.cx.handedOver) throw new Error(`${command.name} was handed over by a thread that may block`);
+  }
+
+  #lockShards(command: Command): LockedShard[] {
+    const ids = this.#keyShards(command);
+    if (hasUnknownKeys(command)) return this.keyspace.shards.map((shard) => shard.acquire());
+    return ids.map((id) => this.keyspace.shards[id]!.acquire());
+  }
+
+  /** Hashes the keys. @returns ids of their shards, ascending, each once */
+  #keyShards(command: Command): number[] {
+    const { cx } = this;
+    let count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#positions);
+    if (count > this.#positions.length) {
+      this.#positions = new Int32Array(count * 2);
+      count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#positions);
+    }
+    const ids = new Set<number>();
+    for (let i = 0; i < count; i++) {
+      const arg = this.#positions[i]!;
+      cx.hashArgument(arg);
+      ids.add(cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT);
+    }
+    return [...ids].sort((a, b) => a - b);
+  }
+
+  #takeReply(): Buffer {
+    const { reply } = this.cx;
+    const bytes = Buffer.from(reply.bytes.subarray(0, reply.length));
+    reply.reset();
+    if (this.cx.db !== this.#startDb) this.session.db = this.cx.db;
+    return bytes;
+  }
+
+  #checkShard(shard: LockedShard): void {
+    shard.arena.check();
+    for (let db = 0; db < this.keyspace.memory.databaseCount; db++) {
+      let keys = 0;
+      let expires = 0;
+      for (let local = 0; local < SLOTS_PER_SHARD; local++) {
+        const refs: number[] = [];
+        const hashes: number[] = [];
+        shard.index.scanSlot(db, local, 0, Number.MAX_SAFE_INTEGER, refs, hashes);
+        if (refs.length !== shard.index.slotKeys(db, local))
+          throw new Error(
+            `shard ${shard.id}, slot ${local}: ${refs.length} keys met, another number counted`,
+          );
+        for (let i = 0; i < refs.length; i++)
+          expires += this.#checkRecord(shard, db, local, refs[i]!, hashes[i]!);
+        keys += refs.length;
+      }
+      if (keys !== shard.keys(db))
+        throw new Error(`shard ${shard.id}: ${keys} keys, ${shard.keys(db)} counted`);
+      if (expires !== shard.expires(db))
+        throw new Error(`shard ${shard.id}: ${expires} expiries, ${shard.expires(db)} counted`);
+    }
+  }
+
+  /** @returns 1 if the record has an expiry */
+  #checkRecord(shard: LockedShard, db: number, local: number, ref: number, hash: number): number {
+    const rec = new RecordView(this.keyspace.memory);
+    const slot = shard.id * SLOTS_PER_SHARD + local;
+    shard.meet(rec, db, slot, hash, ref);
+    const key = Buffer.from(rec.bytes.subarray(rec.keyOffset, rec.keyOffset + rec.keyLength));
+    const slots = new Int32Array(1);
+    const computed = new Int32Array(1);
+    hashKey(key, 0, key.length, slots, computed, 0);
+    if (slots[0] !== slot || computed[0] !== hash)
+      throw new Error(`key ${key.toString('latin1')} is in the wrong slot or has the wrong hash`);
+    if (rec.totalBytes > shard.arena.capacity(ref))
+      throw new Error(`key ${key.toString('latin1')} is longer than its block`);
+    const found = new RecordView(this.keyspace.memory);
+    if (!shard.find(found, db, slot, hash, key, 0, key.length) || found.ref !== ref)
+      throw new Error(`key ${key.toString('latin1')} is not found by its name`);
+    return rec.expires ? 1 : 0;
+  }
+}
