@@ -108,7 +108,7 @@ export class LoadConnection {
         this.listener.onFailure(new Error('a reply to no request'));
         return false;
       }
-      const taken = replies < this.left ? replies : this.left;
+      const taken = Math.min(replies, this.left);
       this.listener.onReplies(this.due[this.head]!, taken);
       replies -= taken;
       this.left -= taken;

@@ -177,7 +177,7 @@ export class LoadThread implements ReplyListener {
     for (let i = 0; i < this.connections.length; i++) {
       const connection = this.connections[i]!;
       const nowMs = performance.now();
-      const untilMs = nowMs < this.endMs ? nowMs : this.endMs;
+      const untilMs = Math.min(nowMs, this.endMs);
       while (connection.nextDueMs <= untilMs && connection.canSend) {
         this.sendDue(connection, nowMs);
       }

@@ -1,0 +1,288 @@
+/*
+ * Takes one sample of one scenario on one server: a function for each kind of work.
+ *
+ * A sample is a map of figures. The metrics of the scenario pick those the table shows; the others (latencies beside a
+ * throughput, CPU time of the server per request) go into the JSON file.
+ */
+
+import { askServer, serverInfo } from './control.ts';
+import { runLoad } from './load/generator.ts';
+import { KEY, VALUE } from './load/requests.ts';
+import { LOAD_DEFAULTS, type LoadResult, type LoadSpec } from './load/spec.ts';
+import { cpuSeconds, residentBytes } from './process-stats.ts';
+import { runRedisBenchmark } from './redis-benchmark.ts';
+import { CLIENTS, type LoadShape, type Scenario, type Sized, type Work } from './scenarios.ts';
+import { Server, type ServerSpec } from './servers.ts';
+
+/** Figures by name. */
+export type Sample = Record<string, number>;
+
+/** What all samples of a run have in common. */
+export interface Settings {
+  quick: boolean;
+  /** Threads of our own generator. */
+  threads: number;
+  benchmarkThreads: number;
+  redisBenchmark: string | undefined;
+  /** Overrides the scenarios' number of requests. */
+  requests: number | undefined;
+}
+
+/** State shared by the samples of one scenario. */
+export interface ScenarioState {
+  /** Requests per second to offer in an open loop; found in the first round. */
+  rate?: number;
+}
+
+const LOAD_PIPELINE = 64;
+/** A server's clocks, caches and compilers calm down before it is called idle. */
+const IDLE_SETTLE_MS = 2000;
+/** A warm-up is so much of the work it prepares. */
+const WARMUP_PART = 0.1;
+
+export function sized(size: Sized, quick: boolean): number {
+  return quick ? size.quick : size.full;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Refuses a result that isn't one: error replies, or reads that found nothing. */
+function checkLoad(result: LoadResult, label: string): LoadResult {
+  if (result.errors > 0)
+    throw new Error(`${label} answered ${result.errors} errors, the first: ${result.firstError}`);
+  if (result.nulls > 0) throw new Error(`${label} did not find ${result.nulls} keys that were loaded`);
+  return result;
+}
+
+/** Runs a load of our own generator on a server and adds the CPU time it took there. */
+async function load(
+  server: Server,
+  spec: Partial<LoadSpec> & LoadShape,
+  threads: number,
+): Promise<LoadResult & { cpuUsPerRequest: number | undefined }> {
+  const before = cpuSeconds(server.pid);
+  const full: LoadSpec = { ...LOAD_DEFAULTS, threads, connections: CLIENTS, ...spec, port: server.port };
+  const result = checkLoad(await server.guard(runLoad(full)), server.spec.label);
+  return { ...result, cpuUsPerRequest: cpuPerRequest(server, before, result.requests) };
+}
+
+function cpuPerRequest(server: Server, before: number | undefined, requests: number): number | undefined {
+  const after = cpuSeconds(server.pid);
+  if (before === undefined || after === undefined || requests === 0) return undefined;
+  return ((after - before) * 1e6) / requests;
+}
+
+/** Drops figures that could not be taken on this machine. */
+function present(figures: Record<string, number | undefined>): Sample {
+  return Object.fromEntries(Object.entries(figures).filter((entry) => entry[1] !== undefined)) as Sample;
+}
+
+/** Loads keys 0 .. keys-1 and makes sure that they are there. */
+export async function preload(
+  server: Server,
+  keys: number,
+  valueBytes: number,
+  threads: number,
+): Promise<void> {
+  const pipeline = Math.max(1, Math.min(LOAD_PIPELINE, Math.floor(65_536 / valueBytes)));
+  await load(
+    server,
+    {
+      pipeline,
+      mix: [{ command: ['SET', KEY, VALUE], weight: 1 }],
+      distribution: 'sequential',
+      keys,
+      requests: keys,
+      valueBytes: { min: valueBytes, max: valueBytes },
+    },
+    threads,
+  );
+  const [count] = await server.guard(askServer(server.port, [['DBSIZE']]));
+  if (count !== keys) throw new Error(`${server.spec.label} has ${count} keys after loading ${keys}`);
+}
+
+type WorkOf<K extends Work['kind']> = Extract<Work, { kind: K }>;
+
+async function sampleRedisBenchmark(
+  work: WorkOf<'redis-benchmark'>,
+  server: Server,
+  settings: Settings,
+  part = 1,
+): Promise<Sample> {
+  if (settings.redisBenchmark === undefined) throw new Error('redis-benchmark is not in PATH');
+  const requests = Math.ceil((settings.requests ?? sized(work.requests, settings.quick)) * part);
+  const before = cpuSeconds(server.pid);
+  const row = await server.guard(
+    runRedisBenchmark({
+      program: settings.redisBenchmark,
+      port: server.port,
+      test: work.test,
+      clients: CLIENTS,
+      keyspace: work.keys,
+      valueBytes: work.valueBytes,
+      pipeline: work.pipeline,
+      requests,
+      threads: settings.benchmarkThreads,
+    }),
+  );
+  return present({
+    rps: row.requestsPerSecond,
+    p50Us: row.p50Ms * 1000,
+    p99Us: row.p99Ms * 1000,
+    maxUs: row.maxMs * 1000,
+    cpuUsPerRequest: cpuPerRequest(server, before, requests),
+  });
+}
+
+/** Keys a group loaded, which are those its scenarios ask for. */
+async function keysLoaded(server: Server): Promise<number> {
+  const [keys] = await server.guard(askServer(server.port, [['DBSIZE']]));
+  if (typeof keys !== 'number' || keys === 0) throw new Error(`${server.spec.label} has no keys to work on`);
+  return keys;
+}
+
+async function sampleClosed(work: WorkOf<'closed'>, server: Server, settings: Settings): Promise<Sample> {
+  const seconds = sized(work.seconds, settings.quick);
+  const result = await load(
+    server,
+    { ...work.load, keys: await keysLoaded(server), seconds, warmupSeconds: seconds * WARMUP_PART },
+    settings.threads,
+  );
+  return present({
+    rps: result.requestsPerSecond,
+    p50Us: result.latencyUs.p50,
+    p99Us: result.latencyUs.p99,
+    p999Us: result.latencyUs.p999,
+    maxUs: result.latencyUs.max,
+    cpuUsPerRequest: result.cpuUsPerRequest,
+  });
+}
+
+/** Half of the top throughput of a server, in requests per second. */
+export async function findHalfRate(
+  work: WorkOf<'half-rate'>,
+  server: Server,
+  settings: Settings,
+): Promise<number> {
+  const seconds = Math.min(5, sized(work.seconds, settings.quick));
+  const spec = {
+    ...work.load,
+    keys: await keysLoaded(server),
+    seconds,
+    warmupSeconds: seconds * WARMUP_PART,
+  };
+  return (await load(server, spec, settings.threads)).requestsPerSecond / 2;
+}
+
+async function sampleHalfRate(
+  work: WorkOf<'half-rate'>,
+  server: Server,
+  settings: Settings,
+  state: ScenarioState,
+): Promise<Sample> {
+  if (state.rate === undefined) throw new Error('the rate to offer has not been found');
+  const seconds = sized(work.seconds, settings.quick);
+  const spec = {
+    ...work.load,
+    keys: await keysLoaded(server),
+    seconds,
+    warmupSeconds: seconds * WARMUP_PART,
+  };
+  const result = await load(server, { ...spec, rate: state.rate }, settings.threads);
+  return present({
+    rate: state.rate,
+    p50Us: result.latencyUs.p50,
+    p99Us: result.latencyUs.p99,
+    p999Us: result.latencyUs.p999,
+    p9999Us: result.latencyUs.p9999,
+    maxUs: result.latencyUs.max,
+    generatorLagP999Us: result.lagUs.p999,
+    cpuUsPerRequest: result.cpuUsPerRequest,
+  });
+}
+
+async function usedMemory(server: Server): Promise<number> {
+  const used = Number((await server.guard(serverInfo(server.port, 'memory'))).get('used_memory'));
+  if (!(used > 0)) throw new Error(`${server.spec.label} has no used_memory in INFO memory`);
+  return used;
+}
+
+async function sampleMemory(work: WorkOf<'memory'>, server: Server, settings: Settings): Promise<Sample> {
+  const keys = sized(work.keys, settings.quick);
+  await server.guard(askServer(server.port, [['FLUSHALL', 'SYNC']]));
+  const usedBefore = await usedMemory(server);
+  const residentBefore = residentBytes(server.pid);
+  await preload(server, keys, work.valueBytes, settings.threads);
+  const usedAfter = await usedMemory(server);
+  const residentAfter = residentBytes(server.pid);
+  const resident =
+    residentBefore === undefined || residentAfter === undefined
+      ? undefined
+      : (residentAfter - residentBefore) / keys;
+  return present({
+    usedPerKey: (usedAfter - usedBefore) / keys,
+    residentPerKey: resident,
+    usedBefore,
+    usedAfter,
+    keys,
+  });
+}
+
+async function sampleIdle(work: WorkOf<'idle'>, server: Server, settings: Settings): Promise<Sample> {
+  const seconds = sized(work.seconds, settings.quick);
+  await server.guard(sleep(IDLE_SETTLE_MS));
+  const startedMs = performance.now();
+  const before = cpuSeconds(server.pid);
+  await server.guard(sleep(seconds * 1000));
+  const after = cpuSeconds(server.pid);
+  const elapsedSeconds = (performance.now() - startedMs) / 1000;
+  const resident = residentBytes(server.pid);
+  return present({
+    cpuPercent:
+      before === undefined || after === undefined ? undefined : (100 * (after - before)) / elapsedSeconds,
+    residentMb: resident === undefined ? undefined : resident / 1e6,
+  });
+}
+
+/** Starts a server, takes the time, stops it. */
+export async function sampleStart(spec: ServerSpec, extraArgs: readonly string[]): Promise<Sample> {
+  const server = await Server.start(spec, extraArgs);
+  await server.stop();
+  return { readyMs: server.readyMs };
+}
+
+/** Puts a little of the work on a server and forgets the result. Work without a warm-up of its own only. */
+export async function warmUp(scenario: Scenario, server: Server, settings: Settings): Promise<void> {
+  if (scenario.work.kind === 'redis-benchmark') {
+    await sampleRedisBenchmark(scenario.work, server, settings, WARMUP_PART);
+  }
+}
+
+/**
+ * Takes one sample on a running server.
+ * @throws ServerFailure when the server dies; Error when the sample can't be taken
+ */
+export function takeSample(
+  scenario: Scenario,
+  server: Server,
+  settings: Settings,
+  state: ScenarioState,
+): Promise<Sample> {
+  const { work } = scenario;
+  switch (work.kind) {
+    case 'redis-benchmark':
+      return sampleRedisBenchmark(work, server, settings);
+    case 'closed':
+      return sampleClosed(work, server, settings);
+    case 'half-rate':
+      return sampleHalfRate(work, server, settings, state);
+    case 'memory':
+      return sampleMemory(work, server, settings);
+    case 'idle':
+      return sampleIdle(work, server, settings);
+    case 'start':
+      throw new Error('starts are not sampled on a running server');
+  }
+}

@@ -1,0 +1,386 @@
+/*
+ * Everything that is measured, as data: what to run, on how much, and what to reach.
+ *
+ * A group is a pair of freshly started servers (one of each kind compared) with the same data loaded; its scenarios run
+ * one after the other on them, in rounds A B A B. Sizes come as full and quick (`--quick`).
+ *
+ * A target is about the first server (Sabre) against the second (redis-server):
+ *   ratio-min  median A / median B at least so much (throughput)
+ *   ratio-max  median A / median B at most so much (latency)
+ *   max        median A at most so much, whatever B does (bytes, milliseconds)
+ */
+
+import { KEY, type MixEntry, VALUE } from './load/requests.ts';
+import type { LoadSpec } from './load/spec.ts';
+
+/** A size that depends on how long the run may take. */
+export interface Sized {
+  full: number;
+  quick: number;
+}
+
+export interface Target {
+  kind: 'ratio-min' | 'ratio-max' | 'max';
+  value: number;
+}
+
+/** One figure a scenario yields and the table shows. */
+export interface Metric {
+  /** Its name in the samples. */
+  key: string;
+  title: string;
+  unit: 'req/s' | 'µs' | 'ms' | 'B' | 'MB' | '%';
+  better: 'higher' | 'lower';
+  target?: Target;
+}
+
+/** What a scenario's load differs in from the generator's defaults. */
+export type LoadShape = Pick<LoadSpec, 'pipeline' | 'mix'> &
+  Partial<Pick<LoadSpec, 'connections' | 'distribution' | 'theta' | 'valueBytes'>>;
+
+/** How a sample is taken. */
+export type Work =
+  | {
+      kind: 'redis-benchmark';
+      test: string;
+      pipeline: number;
+      requests: Sized;
+      keys: number;
+      valueBytes: number;
+    }
+  | { kind: 'closed'; load: LoadShape; seconds: Sized }
+  | { kind: 'half-rate'; load: LoadShape; seconds: Sized }
+  | { kind: 'memory'; keys: Sized; valueBytes: number }
+  | { kind: 'start' }
+  | { kind: 'idle'; seconds: Sized };
+
+export interface Scenario {
+  name: string;
+  work: Work;
+  metrics: Metric[];
+  /** Rounds at most: for what hardly varies, or takes long. */
+  roundsMax?: number;
+}
+
+export interface Group {
+  name: string;
+  title: string;
+  /** Arguments for Sabre only. */
+  sabreArgs: string[];
+  /** Keys 0 .. n-1 are loaded with SET before the first scenario. */
+  preload?: { keys: Sized; valueBytes: number };
+  /** False: its scenarios start servers of their own. */
+  servers: boolean;
+  /**
+   * always: part of every run. fallback: only where redis-benchmark isn't installed. extra: only when named with
+   * `--only`.
+   */
+  when: 'always' | 'fallback' | 'extra';
+  scenarios: Scenario[];
+}
+
+export const CLIENTS = 50;
+const KEYS = 1_000_000;
+const VALUE_BYTES = 32;
+
+const GET: MixEntry = { command: ['GET', KEY], weight: 1 };
+const SET: MixEntry = { command: ['SET', KEY, VALUE], weight: 1 };
+const READ_MOSTLY: MixEntry[] = [
+  { command: ['GET', KEY], weight: 80 },
+  { command: ['SET', KEY, VALUE], weight: 20 },
+];
+
+/** Requests of one redis-benchmark run by its pipeline: some seconds (full) or about one (quick) on a small machine. */
+const REQUESTS_BY_PIPELINE: Record<number, Sized> = {
+  1: { full: 400_000, quick: 80_000 },
+  16: { full: 2_000_000, quick: 500_000 },
+  64: { full: 4_000_000, quick: 1_000_000 },
+};
+
+function throughput(title: string, atLeast?: number): Metric[] {
+  const metric: Metric = { key: 'rps', title, unit: 'req/s', better: 'higher' };
+  if (atLeast !== undefined) metric.target = { kind: 'ratio-min', value: atLeast };
+  return [metric];
+}
+
+/** SET and GET by redis-benchmark at one pipeline length. */
+function redisBenchmark(suffix: string, note: string, pipeline: number, atLeast: number): Scenario[] {
+  return ['set', 'get'].map((test) => ({
+    name: `${test}-${suffix}`,
+    work: {
+      kind: 'redis-benchmark',
+      test,
+      pipeline,
+      requests: REQUESTS_BY_PIPELINE[pipeline]!,
+      keys: KEYS,
+      valueBytes: VALUE_BYTES,
+    },
+    metrics: throughput(`${test.toUpperCase()}, pipeline ${pipeline}${note}`, atLeast),
+  }));
+}
+
+/** A closed loop of our own generator. */
+function closed(name: string, title: string, load: LoadShape, atLeast: number): Scenario {
+  return {
+    name,
+    work: { kind: 'closed', load, seconds: { full: 3, quick: 0.6 } },
+    metrics: throughput(title, atLeast),
+  };
+}
+
+/** The same as `redisBenchmark`, by our own generator. */
+function ownPair(suffix: string, note: string, pipeline: number, atLeast: number): Scenario[] {
+  const title = (test: string): string => `${test}, pipeline ${pipeline}${note} (own generator)`;
+  return [
+    closed(`own-set-${suffix}`, title('SET'), { pipeline, mix: [SET] }, atLeast),
+    closed(`own-get-${suffix}`, title('GET'), { pipeline, mix: [GET] }, atLeast),
+  ];
+}
+
+function halfRate(name: string, title: string, pipeline: number): Scenario {
+  return {
+    name,
+    work: { kind: 'half-rate', load: { pipeline, mix: READ_MOSTLY }, seconds: { full: 10, quick: 1.5 } },
+    metrics: [
+      { key: 'p999Us', title, unit: 'µs', better: 'lower', target: { kind: 'ratio-max', value: 1 } },
+      { key: 'p50Us', title: title.replace('p99.9', 'p50'), unit: 'µs', better: 'lower' },
+    ],
+  };
+}
+
+/** Values of one size, read and written. */
+function valuesGroup(name: string, bytes: number, keys: Sized, pipeline: number): Group {
+  const size = `${bytes / 1024} KiB`;
+  const load = { pipeline, valueBytes: { min: bytes, max: bytes } };
+  return {
+    name,
+    title: `values of ${size}`,
+    sabreArgs: [],
+    preload: { keys, valueBytes: bytes },
+    servers: true,
+    when: 'always',
+    scenarios: [
+      closed(`set-${name}`, `SET, ${size} values, pipeline ${pipeline}`, { ...load, mix: [SET] }, 1),
+      closed(`get-${name}`, `GET, ${size} values, pipeline ${pipeline}`, { ...load, mix: [GET] }, 1),
+    ],
+  };
+}
+
+const PRELOAD = { keys: { full: KEYS, quick: KEYS }, valueBytes: VALUE_BYTES };
+
+/** The tests redis-benchmark runs when it isn't told which. */
+const DEFAULT_TESTS =
+  'ping_inline ping_mbulk set get incr lpush rpush lpop rpop sadd hset spop zadd zpopmin lrange_100 lrange_300 ' +
+  'lrange_500 lrange_600 mset';
+
+export const GROUPS: Group[] = [
+  {
+    name: 'strings',
+    title: 'redis-benchmark, SET and GET',
+    sabreArgs: [],
+    preload: PRELOAD,
+    servers: true,
+    when: 'always',
+    scenarios: [
+      ...redisBenchmark('p1', '', 1, 0.95),
+      ...redisBenchmark('p16', '', 16, 1.15),
+      ...redisBenchmark('p64', '', 64, 1.5),
+    ],
+  },
+  {
+    name: 'acceptors2',
+    title: 'redis-benchmark, SET and GET, two acceptors',
+    sabreArgs: ['--acceptors', '2'],
+    preload: PRELOAD,
+    servers: true,
+    when: 'always',
+    scenarios: redisBenchmark('p64-a2', ', --acceptors 2', 64, 1.9),
+  },
+  {
+    name: 'own-strings',
+    title: 'own generator, SET and GET',
+    sabreArgs: [],
+    preload: PRELOAD,
+    servers: true,
+    when: 'fallback',
+    scenarios: [
+      ...ownPair('p1', '', 1, 0.95),
+      ...ownPair('p16', '', 16, 1.15),
+      ...ownPair('p64', '', 64, 1.5),
+    ],
+  },
+  {
+    name: 'own-acceptors2',
+    title: 'own generator, SET and GET, two acceptors',
+    sabreArgs: ['--acceptors', '2'],
+    preload: PRELOAD,
+    servers: true,
+    when: 'fallback',
+    scenarios: ownPair('p64-a2', ', --acceptors 2', 64, 1.9),
+  },
+  {
+    name: 'memory',
+    title: 'memory',
+    sabreArgs: [],
+    servers: true,
+    when: 'always',
+    scenarios: [
+      {
+        name: 'memory-per-key',
+        work: { kind: 'memory', keys: { full: 3_000_000, quick: 300_000 }, valueBytes: VALUE_BYTES },
+        metrics: [
+          {
+            key: 'usedPerKey',
+            title: 'memory per key (used_memory), 16-byte key, 32-byte value',
+            unit: 'B',
+            better: 'lower',
+            target: { kind: 'max', value: 85 },
+          },
+          { key: 'residentPerKey', title: 'memory per key (growth of RSS)', unit: 'B', better: 'lower' },
+        ],
+        roundsMax: 1,
+      },
+    ],
+  },
+  {
+    name: 'latency',
+    title: 'latency at half of the top throughput of the last server',
+    sabreArgs: [],
+    preload: { keys: { full: 10_000_000, quick: KEYS }, valueBytes: VALUE_BYTES },
+    servers: true,
+    when: 'always',
+    scenarios: [
+      halfRate('half-rate-p1', 'p99.9 at half rate, 80% GET, pipeline 1', 1),
+      halfRate('half-rate-p16', 'p99.9 at half rate, 80% GET, pipeline 16', 16),
+    ],
+  },
+  {
+    name: 'start',
+    title: 'start',
+    sabreArgs: [],
+    servers: false,
+    when: 'always',
+    scenarios: [
+      {
+        name: 'start-to-ready',
+        work: { kind: 'start' },
+        metrics: [
+          {
+            key: 'readyMs',
+            title: 'start to ready',
+            unit: 'ms',
+            better: 'lower',
+            target: { kind: 'max', value: 400 },
+          },
+        ],
+      },
+    ],
+  },
+  {
+    name: 'idle',
+    title: 'idle',
+    sabreArgs: [],
+    servers: true,
+    when: 'always',
+    scenarios: [
+      {
+        name: 'idle',
+        work: { kind: 'idle', seconds: { full: 10, quick: 3 } },
+        metrics: [
+          {
+            key: 'cpuPercent',
+            title: 'idle, CPU of one core',
+            unit: '%',
+            better: 'lower',
+            target: { kind: 'max', value: 1 },
+          },
+          {
+            key: 'residentMb',
+            title: 'idle, RSS',
+            unit: 'MB',
+            better: 'lower',
+            target: { kind: 'max', value: 120 },
+          },
+        ],
+        roundsMax: 1,
+      },
+    ],
+  },
+  {
+    name: 'mixed',
+    title: 'own generator, zipfian keys',
+    sabreArgs: [],
+    preload: PRELOAD,
+    servers: true,
+    when: 'always',
+    scenarios: [
+      closed(
+        'zipfian-p1',
+        '80% GET, 20% SET, zipfian keys, pipeline 1',
+        { pipeline: 1, mix: READ_MOSTLY, distribution: 'zipfian' },
+        0.95,
+      ),
+      closed(
+        'zipfian-p16',
+        '80% GET, 20% SET, zipfian keys, pipeline 16',
+        { pipeline: 16, mix: READ_MOSTLY, distribution: 'zipfian' },
+        1.15,
+      ),
+    ],
+  },
+  valuesGroup('1k', 1024, { full: 200_000, quick: 50_000 }, 16),
+  valuesGroup('16k', 16 * 1024, { full: 20_000, quick: 5_000 }, 4),
+  {
+    name: 'default-set',
+    title: "redis-benchmark's default tests",
+    sabreArgs: [],
+    servers: true,
+    when: 'extra',
+    scenarios: DEFAULT_TESTS.split(' ').flatMap((test) =>
+      [1, 16].map((pipeline) => ({
+        name: `default-${test}-p${pipeline}`,
+        work: {
+          kind: 'redis-benchmark',
+          test,
+          pipeline,
+          requests: test.startsWith('lrange')
+            ? { full: 100_000, quick: 20_000 }
+            : REQUESTS_BY_PIPELINE[pipeline]!,
+          keys: KEYS,
+          valueBytes: 3,
+        },
+        metrics: throughput(`${test}, pipeline ${pipeline}`, pipeline === 1 ? 0.95 : 1),
+      })),
+    ),
+  },
+];
+
+/** Which groups and scenarios to run. */
+export interface Selection {
+  /** Names of groups or scenarios; empty: what runs always. */
+  only: readonly string[];
+  redisBenchmarkInstalled: boolean;
+}
+
+/**
+ * The groups to run, each with only the scenarios to run.
+ * @throws Error when a name in `only` is unknown
+ */
+export function selectGroups(groups: readonly Group[], selection: Selection): Group[] {
+  const known = new Set(groups.flatMap((group) => [group.name, ...group.scenarios.map((s) => s.name)]));
+  const unknown = selection.only.filter((name) => !known.has(name));
+  if (unknown.length > 0) throw new Error(`no scenario or group called ${unknown.join(', ')} (see --list)`);
+  const wanted = new Set(selection.only);
+  const selected: Group[] = [];
+  for (const group of groups) {
+    const byDefault =
+      group.when === 'always' || (group.when === 'fallback' && !selection.redisBenchmarkInstalled);
+    const all = wanted.size === 0 ? byDefault : wanted.has(group.name);
+    const scenarios = group.scenarios.filter((scenario) => {
+      if (wanted.has(scenario.name)) return true; // asked for by name: let it fail loudly if its tool is missing
+      return all && (selection.redisBenchmarkInstalled || scenario.work.kind !== 'redis-benchmark');
+    });
+    if (scenarios.length > 0) selected.push({ ...group, scenarios });
+  }
+  return selected;
+}
