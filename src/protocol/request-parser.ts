@@ -22,7 +22,7 @@
  * a C string is, so a NUL in it hides its end for ever (until it is too long); an error shows as soon as Redis can
  * know it. Declared counts and lengths never make the parser allocate.
  *
- * Left out: holding the bytes (query-buffer.ts), and the rules for what may run before authentication.
+ * Left out: holding the bytes (query-buffer.ts, request-reader.ts), and the rules for what may run before authentication.
  */
 
 import { splitInline } from './inline.ts';

@@ -1,0 +1,152 @@
+/**
+ * The requests of one connection, out of the chunks that its socket gives.
+ *
+ *     reader.feed(chunk);
+ *     for (;;) {
+ *       const status = reader.next(parser);
+ *       if (status === ParseStatus.Complete) execute(parser);        // arguments are valid until the next call
+ *       else if (status !== ParseStatus.Empty) break;                 // Incomplete, Error
+ *     }
+ *
+ * Commands are parsed where they lie in the chunk, without copying. Only a command cut by the chunk's end is copied,
+ * into `pending`; of the next chunk only the part that completes it follows there, in pieces that double, and then
+ * parsing goes on in the chunk:
+ *
+ *     chunk 1  │ cmd │ cmd │ cm        chunk 2  d │ cmd │ cmd │
+ *                            └──▶ pending  cmd ◀──┘
+ *
+ * The owner may stop taking commands at any time (a blocking command, work given away) and feed on: what is read
+ * meanwhile waits in `backlog`.
+ */
+
+import { QUERY_BYTES_MAX, QueryBuffer } from './query-buffer.ts';
+import { ParseState, ParseStatus, type RequestParser } from './request-parser.ts';
+
+/** First guess at what is missing of a cut command, in bytes. */
+const PIECE_BYTES = 256;
+
+const NO_BYTES = Buffer.alloc(0);
+
+export class RequestReader {
+  readonly state: ParseState;
+  /** The chunk being parsed, and what is left of it. */
+  private chunk: Buffer;
+  private pos: number;
+  private end: number;
+  private piece: number;
+  /** The command that was cut. */
+  private readonly pending: QueryBuffer;
+  /** What was fed while the chunk was not used up; most connections never have one. */
+  private backlog: QueryBuffer | null;
+  /** client-query-buffer-limit, bytes. */
+  limit: number;
+
+  constructor() {
+    this.state = new ParseState();
+    this.chunk = NO_BYTES;
+    this.pos = 0;
+    this.end = 0;
+    this.piece = PIECE_BYTES;
+    this.pending = new QueryBuffer();
+    this.backlog = null;
+    this.limit = 1024 * 1024 * 1024;
+  }
+
+  /** Bytes read that no command was made of yet ("qbuf" of CLIENT LIST). */
+  get size(): number {
+    return this.end - this.pos + this.pending.size + (this.backlog === null ? 0 : this.backlog.size);
+  }
+
+  /** Bytes of memory taken by waiting input. */
+  get memory(): number {
+    const backlog = this.backlog === null ? 0 : this.backlog.memory;
+    return this.chunk.length + this.pending.memory + backlog + this.state.memory;
+  }
+
+  /**
+   * Adds what was read. The chunk is kept: nobody may write to it any more.
+   * @returns false when more would wait than may (`limit`): nothing was added, and the connection must be closed
+   */
+  feed(chunk: Buffer): boolean {
+    const limit = this.state.fromMaster ? QUERY_BYTES_MAX : Math.min(this.limit, QUERY_BYTES_MAX);
+    if (this.size + chunk.length > limit) return false;
+    if (this.pos === this.end && this.backlog === null) {
+      this.setChunk(chunk, chunk.length);
+      return true;
+    }
+    if (this.backlog === null) this.backlog = new QueryBuffer();
+    this.backlog.append(chunk, 0, chunk.length, 0);
+    return true;
+  }
+
+  /**
+   * Takes the next command into the parser.
+   * @returns Complete or Empty: call again; Incomplete: feed first; Error: the connection must be closed
+   */
+  next(parser: RequestParser): number {
+    if (this.pos === this.end && !this.takeBacklog()) {
+      this.setChunk(NO_BYTES, 0);
+      return ParseStatus.Incomplete;
+    }
+    if (this.pending.size > 0) return this.complete(parser);
+    const status: number = parser.parse(this.chunk, this.pos, this.end, this.state);
+    if (status > ParseStatus.Incomplete) {
+      this.pos = parser.pos;
+      return status;
+    }
+    if (status !== ParseStatus.Incomplete) return status;
+    this.pending.append(this.chunk, this.pos, this.end, this.state.need);
+    this.setChunk(NO_BYTES, 0);
+    // What waits behind may complete it.
+    return this.backlog === null ? status : this.next(parser);
+  }
+
+  /** Forgets all input. */
+  clear(): void {
+    this.setChunk(NO_BYTES, 0);
+    this.pending.release();
+    this.backlog = null;
+    this.state.reset();
+  }
+
+  /** Completes the command in `pending` from the chunk. */
+  private complete(parser: RequestParser): number {
+    const { pending, state } = this;
+    do {
+      const missing = Math.max(state.need - pending.size, this.piece);
+      const to = Math.min(this.end, this.pos + missing);
+      pending.append(this.chunk, this.pos, to, state.need);
+      this.pos = to;
+      this.piece *= 2;
+      if (pending.size < state.need) continue;
+      pending.gather();
+      const status: number = parser.parse(pending.bytes, 0, pending.end, state);
+      if (status === ParseStatus.Incomplete) continue;
+      if (status > ParseStatus.Incomplete) {
+        // The command ends in the last piece: what was taken too much is still in the chunk.
+        this.pos -= pending.end - parser.pos;
+        pending.release();
+      }
+      return status;
+    } while (this.pos < this.end || this.takeBacklog());
+    this.setChunk(NO_BYTES, 0);
+    return ParseStatus.Incomplete;
+  }
+
+  /** @returns whether there was any */
+  private takeBacklog(): boolean {
+    const backlog = this.backlog;
+    if (backlog === null) return false;
+    backlog.gather();
+    this.setChunk(backlog.bytes, backlog.end);
+    this.backlog = null;
+    return true;
+  }
+
+  private setChunk(chunk: Buffer, end: number): void {
+    this.chunk = chunk;
+    this.pos = 0;
+    this.end = end;
+    this.piece = PIECE_BYTES;
+  }
+}
