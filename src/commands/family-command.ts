@@ -150,6 +150,18 @@ function keyFlagNames(flags: number): string[] {
   return KEY_FLAG_NAMES.filter((_name, bit) => (flags & (1 << bit)) !== 0);
 }
 
+/** Bytes of the rows and of the documentation of one command, about. */
+const INFO_BYTES_EACH = 370;
+const DOCS_BYTES_EACH = 730;
+
+function estimateInfo(cx: CommandContext): number {
+  return (cx.argc > 2 ? cx.argc - 2 : cx.server.table.callableCount) * INFO_BYTES_EACH;
+}
+
+function estimateDocs(cx: CommandContext): number {
+  return (cx.argc > 2 ? cx.argc - 2 : cx.server.table.callableCount) * DOCS_BYTES_EACH;
+}
+
 const COMMAND_HELP = [
   '(no subcommand)',
   '    Return details about all Redis commands.',
@@ -176,12 +188,12 @@ function commandHelpCommand(cx: CommandContext): void {
 }
 
 export const commandCommands: FamilyHandlers = {
-  COMMAND: { run: commandCommand, place: Place.InPlace },
+  COMMAND: { run: commandCommand, place: Place.Estimated, estimate: estimateInfo },
   'COMMAND|COUNT': { run: commandCountCommand, place: Place.InPlace },
-  'COMMAND|DOCS': { run: commandDocsCommand, place: Place.InPlace },
+  'COMMAND|DOCS': { run: commandDocsCommand, place: Place.Estimated, estimate: estimateDocs },
   'COMMAND|GETKEYS': { run: commandGetkeysCommand, place: Place.InPlace },
   'COMMAND|GETKEYSANDFLAGS': { run: commandGetkeysandflagsCommand, place: Place.InPlace },
   'COMMAND|HELP': { run: commandHelpCommand, place: Place.InPlace },
-  'COMMAND|INFO': { run: commandInfoCommand, place: Place.InPlace },
+  'COMMAND|INFO': { run: commandInfoCommand, place: Place.Estimated, estimate: estimateInfo },
   'COMMAND|LIST': { run: commandListCommand, place: Place.InPlace },
 };
