@@ -61,14 +61,20 @@ export function readInteger(text: string, base: 8 | 10): { value: bigint; all: b
 /** `string2d`: a decimal number, all of the text, without blanks; else null. NaN is refused. */
 export function parseDouble(text: string): number | null {
   if (/^[+-]?inf(?:inity)?$/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
+  if (/^[+-]?0x[0-9a-f]+$/i.test(text)) return readHex(text);
   if (!/^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i.test(text)) return null;
   const value = Number(text);
   return Number.isFinite(value) ? value : null;
 }
 
+function readHex(text: string): number {
+  return text.startsWith('-') ? -Number(text.slice(1)) : Number(text.replace('+', ''));
+}
+
 /** `%f` without the zeros at its end. */
 export function formatDouble(value: number): string {
-  return value.toFixed(6).replace(/\.?0+$/, '');
+  const sign = Object.is(value, -0) ? '-' : '';
+  return sign + value.toFixed(6).replace(/\.?0+$/, '');
 }
 
 /** `rewriteConfigFormatMemory`: bytes with the largest unit that divides them. */

@@ -29,8 +29,8 @@ export type SetOutcome = string | null;
 
 interface Request {
   readonly directive: Directive;
-  /** The name as it was given. */
-  readonly givenName: string;
+  /** The name or alias that was given, in lower case. */
+  readonly name: string;
   readonly value: string;
 }
 
@@ -104,7 +104,7 @@ async function setAll(
     await applyAgain(store, setting.hooks, context);
     return failure(failed.name, failed.reason);
   }
-  store.commit(requests.map(({ directive }) => directive.name));
+  store.commit([...new Set(requests.map(({ directive }) => directive.name))]);
   return null;
 }
 
@@ -126,10 +126,12 @@ function lookUp(store: ConfigStore, pairs: readonly string[], context: SetContex
       return failure(givenName, "can't set protected config");
     }
     if (context.loading && directive.denyLoading) return LOADING;
-    if (requests.some((earlier) => earlier.directive === directive)) {
+    // By name: a directive may come under its name and its alias, as in Redis; the later one holds.
+    const name = asciiLower(givenName);
+    if (requests.some((earlier) => earlier.name === name)) {
       return failure(givenName, 'duplicate parameter');
     }
-    requests.push({ directive, givenName, value: pairs[i + 1]! });
+    requests.push({ directive, name, value: pairs[i + 1]! });
   }
   return requests;
 }
@@ -140,28 +142,28 @@ function isAllowed(store: ConfigStore, context: SetContext): boolean {
 }
 
 interface PendingHook {
-  readonly name: DirectiveName;
+  readonly name: string;
   readonly apply: NonNullable<DirectiveHook['apply']>;
 }
 
 /** Step 2. The hooks to apply, each function once, or the error. */
 function setValues(store: ConfigStore, requests: readonly Request[]): { hooks: PendingHook[] } | string {
   const hooks: PendingHook[] = [];
-  for (const { directive, value } of requests) {
+  for (const { directive, name: shown, value } of requests) {
     const { name } = directive;
     const current = store.getSetting(name);
     const words = directive.multiArg ? splitWords(value) : [value];
     const read = readSetting(directive, words, current, readContext(store));
-    if (typeof read === 'string') return failure(name, read);
+    if (typeof read === 'string') return failure(shown, read);
     const next = withinReach(name, read);
     const hook = store.hookOf(name);
     const refused = hook?.validate?.(next) ?? null;
-    if (refused !== null) return failure(name, refused);
+    if (refused !== null) return failure(shown, refused);
     store.replace(name, next);
     const changed = next.text !== current.text || ALWAYS_CHANGED.has(name);
     const apply = hook?.apply;
     if (changed && apply !== undefined && !hooks.some((pending) => pending.apply === apply)) {
-      hooks.push({ name, apply });
+      hooks.push({ name: shown, apply });
     }
   }
   return { hooks };
@@ -198,7 +200,7 @@ export function clampHz(setting: Setting): Setting {
 async function applyHooks(
   store: ConfigStore,
   hooks: readonly PendingHook[],
-): Promise<{ name: DirectiveName; reason: string } | null> {
+): Promise<{ name: string; reason: string } | null> {
   for (const { name, apply } of hooks) {
     const reason = await apply(store);
     if (reason !== null) return { name, reason };

@@ -149,8 +149,7 @@ function checkBounds(directive: Directive, value: bigint): string | null {
 function readEnum(directive: Directive, words: readonly string[]): ReadResult {
   const chosen = words.map((word) => directive.values.indexOf(asciiLower(word)));
   if (chosen.length === 0 || chosen.includes(-1) || (!directive.multiArg && chosen.length !== 1)) {
-    const argument = directive.multiArg ? 'argument(s)' : 'argument';
-    return `${argument} must be one of the following: ${directive.values.join(', ')}`;
+    return `argument(s) must be one of the following: ${directive.values.join(', ')}`;
   }
   if (!directive.multiArg) {
     const spelled = directive.values[chosen[0]!]!;
