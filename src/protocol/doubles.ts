@@ -150,6 +150,8 @@ export function shiftRightToEven(n: bigint, bits: number): bigint {
 export function formatDouble(n: number): string {
   if (Number.isSafeInteger(n)) return Object.is(n, -0) ? '-0' : String(n);
   if (!Number.isFinite(n)) return notFinite(n);
+  // Halves to sixteenths have at most 13 digits here, all of them exact: the shortest text is the only one.
+  if (Math.abs(n) < 1e9 && Number.isInteger(n * 16)) return String(n);
   const digits = seventeenDigits(n);
   const exponentAt = digits.indexOf('e');
   const mantissa = trimZeros(digits.slice(0, exponentAt));
