@@ -49,6 +49,9 @@ export function masked(pattern: RegExp): Comparison {
 export const sameOutcome: Comparison = (left, right) =>
   isError(left) || isError(right) ? left.raw.equals(right.raw) : true;
 
+/** Whatever both reply (the command is sent for its effect). */
+export const ignored: Comparison = () => true;
+
 /** A null of any kind: `$-1`, `*-1`, `_`. */
 export function isNull(node: ReplyNode): boolean {
   return node.type === 'null' || (node.bytes === null && node.items === null);

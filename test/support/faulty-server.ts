@@ -13,6 +13,10 @@ export type Fault = {
   request?: (args: Buffer[]) => readonly Argument[];
   /** The bytes to send in place of a reply. */
   reply?: (reply: Reply) => Buffer;
+  /** Pass on the bytes of requests unparsed (they need be no requests); `request` is not used then. */
+  rawRequests?: boolean;
+  /** Do not close the connection when the server behind does. */
+  staysOpen?: boolean;
 };
 
 export class FaultyServer {
@@ -26,7 +30,7 @@ export class FaultyServer {
 
   /** @param port of the server behind. */
   static async start(port: number, fault: Fault): Promise<FaultyServer> {
-    const server = createServer({ noDelay: true });
+    const server = createServer({ noDelay: true, allowHalfOpen: true });
     const faulty = new FaultyServer(server);
     server.on('connection', (socket) => faulty.#serve(socket, port, fault));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -47,17 +51,23 @@ export class FaultyServer {
   }
 
   #serve(client: Socket, port: number, fault: Fault): void {
-    const behind = netConnect({ port, host: '127.0.0.1', noDelay: true });
+    const behind = netConnect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     for (const socket of [client, behind]) {
       this.#sockets.add(socket);
       socket.on('error', () => socket.destroy());
     }
     client.on('close', () => behind.destroy());
-    behind.on('close', () => client.destroy());
-    transform(client, behind, (message) => {
-      const args = message.items!.map((item) => item.bytes!);
-      return encodeCommand(fault.request?.(args) ?? args);
+    behind.on('close', () => {
+      if (!fault.staysOpen) client.end();
     });
+    client.on('end', () => behind.end());
+    behind.on('end', () => behind.end());
+    if (fault.rawRequests) client.on('data', (chunk: Buffer) => behind.write(chunk));
+    else
+      transform(client, behind, (message) => {
+        const args = message.items!.map((item) => item.bytes!);
+        return encodeCommand(fault.request?.(args) ?? args);
+      });
     transform(behind, client, (reply) => fault.reply?.(reply) ?? reply.raw);
   }
 }

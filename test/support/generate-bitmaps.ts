@@ -146,6 +146,16 @@ const bitfieldRo = single(
   ),
 );
 
+const goodBitfieldRo = single(
+  command(
+    'BITFIELD_RO',
+    readableKey,
+    fc
+      .array(command('GET', goodType, goodOffset), { minLength: 1, maxLength: 3 })
+      .map((parts) => parts.flat()),
+  ),
+);
+
 /** Random commands of the group `bitmap`. */
 export const bitmapCommands: Generator = weighted(
   [8, single(command('SETBIT', anyKey, bitOffset, bit))],
@@ -156,5 +166,6 @@ export const bitmapCommands: Generator = weighted(
   [2, bitopNot],
   [6, bitfield],
   [10, goodBitfield],
-  [4, bitfieldRo],
+  [3, bitfieldRo],
+  [3, goodBitfieldRo],
 );

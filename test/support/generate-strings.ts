@@ -91,6 +91,32 @@ const rangeOffset = fc.oneof(
   { arbitrary: fc.constantFrom('-1', '536870912', '9223372036854775807', 'x', '1.5'), weight: 1 },
 );
 
+/** Counting on a key that does hold a number, which after many random commands is rare. */
+const counter: Generator = fc
+  .tuple(
+    anyKey,
+    fc.oneof(integerText, floatText),
+    fc.array(
+      fc.oneof(
+        command('INCR'),
+        command('DECR'),
+        command('INCRBY', integerText),
+        command('DECRBY', integerText),
+        command('INCRBYFLOAT', floatText),
+        command('INCRBYFLOAT', floatText),
+        command('APPEND', fc.constantFrom('0', '5', '.5', ' ')),
+        command('GETRANGE', index, index),
+      ),
+      { minLength: 1, maxLength: 3 },
+    ),
+  )
+  .map(([key, start, calls]) => [
+    { args: ['SET', key, start] },
+    ...calls.map(([name, ...rest]) => ({ args: [name!, key, ...rest] })),
+    { args: ['OBJECT', 'ENCODING', key] },
+    { args: ['GET', key] },
+  ]);
+
 /** Random commands of the group `string`. */
 export const stringCommands: Generator = weighted(
   [12, set],
@@ -115,4 +141,5 @@ export const stringCommands: Generator = weighted(
   [3, single(command('MSETNX', keyValuePairs))],
   [4, single(command('MGET', someKeys))],
   [3, lcs],
+  [8, counter],
 );

@@ -83,7 +83,7 @@ export function useServer(start: () => Promise<ServerProcess>): ServerUnderTest 
   });
   beforeEach(async () => {
     process().assertAlive();
-    const client = await process().connect();
+    const client = await process().connectAsAdmin();
     await client.call('FLUSHALL');
     await client.close();
   });

@@ -3,7 +3,7 @@
 // Sabre (sabre-server.ts) and the oracle (redis-server.ts) both take redis-server's arguments and log its lines, so
 // they share this class. Whatever goes wrong is thrown with the command line and the end of the log.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve as resolvePath } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -106,6 +106,15 @@ export class ServerProcess {
     return client;
   }
 
+  /** As `connect`, with the password of `--requirepass` given, if there is one. */
+  async connectAsAdmin(): Promise<RawClient> {
+    const client = await this.connect();
+    const args = this.#options.args ?? [];
+    const at = args.lastIndexOf('--requirepass');
+    if (at !== -1) await client.call('AUTH', args[at + 1]!);
+    return client;
+  }
+
   async closeClients(): Promise<void> {
     await Promise.all([...this.#clients].map((client) => client.close()));
   }
@@ -140,6 +149,14 @@ export class ServerProcess {
     process.kill(this.pid, 'SIGKILL');
     await this.waitExit();
     await this.closeClients();
+  }
+
+  /** Its resident memory in bytes, as the operating system counts it. */
+  residentBytes(): number {
+    const result = spawnSync('ps', ['-o', 'rss=', '-p', String(this.pid)], { encoding: 'utf8' });
+    const kilobytes = Number(result.stdout?.trim());
+    if (!(kilobytes > 0)) throw new Error(`ps does not tell the memory of ${this.name}: ${result.stderr}`);
+    return kilobytes * 1024;
   }
 
   /** Sends a signal, without waiting. */
