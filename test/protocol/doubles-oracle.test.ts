@@ -52,10 +52,9 @@ describe('doubles against redis-server', () => {
   afterAll(() => oracle?.stop());
 
   it('scores: what is accepted, and how it is written', async () => {
-    const sample = fc.array(fc.oneof(anyText, anyDouble.map(formatDouble)), {
-      minLength: 100,
-      maxLength: 100,
-    });
+    // NX and XX would be options of ZADD.
+    const text = fc.oneof(anyText, anyDouble.map(formatDouble)).filter((t) => !/^[nx]x$/i.test(t));
+    const sample = fc.array(text, { minLength: 100, maxLength: 100 });
     await fc.assert(
       fc.asyncProperty(sample, async (texts) => {
         const asked = texts.flatMap((text) => [
