@@ -69,7 +69,7 @@ function commandListCommand(cx: CommandContext): void {
     if (keep(command)) names.push(command.name);
     for (const sub of command.subcommands?.values() ?? []) if (keep(sub)) names.push(sub.name);
   }
-  cx.reply.setHeader(names.length);
+  cx.reply.arrayHeader(names.length);
   for (const name of names) cx.reply.bulkString(name);
 }
 

@@ -10,7 +10,8 @@
  *   fallbacks, with its quirks (measured on 7.0.15). ACL key permissions read these flags.
  *
  * Both write positions into arrays of the caller and allocate nothing. They return the number of keys found; where
- * that is more than the arrays hold, the rest is not written and the caller tries again with larger ones.
+ * that is more than the arrays hold, the rest is not written and the caller tries again with larger ones. What the
+ * arrays hold behind that number has no meaning.
  *
  * Keys that only the data names (`SORT ... BY weight_* GET obj_*`) are nobody's arguments: such a command has a
  * specification of kind unknown (`hasUnknownKeys`) and must be run with every shard locked.
