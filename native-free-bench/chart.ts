@@ -18,8 +18,8 @@
 import type { Heading, Row } from './report.ts';
 import { formatFigure } from './run.ts';
 
-const WIDTH = 960;
-const LABEL_WIDTH = 370;
+const WIDTH = 980;
+const LABEL_WIDTH = 350;
 const BAR_LEFT = LABEL_WIDTH + 16;
 const BAR_RIGHT = WIDTH - 190;
 const ROW_HEIGHT = 26;
@@ -47,6 +47,8 @@ const COLORS = {
 export interface Bar {
   label: string;
   length: number;
+  /** Its ratio, in bold; may be empty. */
+  number: string;
   caption: string;
   mark: number | undefined;
   whisker: { low: number; high: number } | undefined;
@@ -82,14 +84,21 @@ function isLimit(row: Row): boolean {
   return row.metric.target?.kind === 'max' && row.metric.unit !== 'B';
 }
 
+/** A figure in few characters: 104k, 1.05M. */
+export function compact(value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toFixed(2)}M`;
+  return value >= 1e4 ? `${Math.round(value / 1e3)}k` : formatFigure(value);
+}
+
 function ratioBar(row: Row): Bar {
   const { target, unit, title } = row.metric;
   const mark = target?.kind === 'max' && row.base !== undefined ? target.value / row.base : target?.value;
-  const figures = `${formatFigure(row.value!)} : ${formatFigure(row.base!)} ${unit}`;
+  const figures = `${compact(row.value!)} : ${compact(row.base!)} ${unit}`;
   return {
     label: title,
     length: row.ratio!,
-    caption: `${row.ratio!.toFixed(2)}  (${figures})`,
+    number: row.ratio!.toFixed(2),
+    caption: figures,
     mark,
     whisker: row.rounds > 1 ? row.ratioSpread : undefined,
     color: barColor(row),
@@ -101,6 +110,7 @@ function limitBar(row: Row): Bar {
   return {
     label: row.metric.title,
     length: row.value! / limit,
+    number: '',
     caption: `${formatFigure(row.value!)} of ${formatFigure(limit)} ${row.metric.unit}`,
     mark: undefined,
     whisker: undefined,
@@ -164,7 +174,9 @@ function drawBar(bar: Bar, top: number, at: (value: number) => number): string[]
     );
   }
   if (bar.mark !== undefined) parts.push(vertical(at(bar.mark), middle - 11, middle + 11, COLORS.text, 2.5));
-  parts.push(text(BAR_RIGHT + 12, middle + 4, bar.caption, ` class="figure"`));
+  const captionLeft = BAR_RIGHT + (bar.number === '' ? 12 : 48);
+  if (bar.number !== '') parts.push(text(BAR_RIGHT + 12, middle + 4, bar.number, ' class="number"'));
+  parts.push(text(captionLeft, middle + 4, bar.caption, ' class="figure"'));
   return parts;
 }
 
@@ -198,7 +210,8 @@ const STYLE = `
     .panel { font-size: 14px; font-weight: 650; }
     .quiet, .tick { fill: ${COLORS.quiet}; font-size: 12px; }
     .one { font-size: 12px; font-weight: 650; }
-    .figure { font-size: 12px; font-variant-numeric: tabular-nums; }
+    .number { font-size: 12px; font-weight: 650; font-variant-numeric: tabular-nums; }
+    .figure { fill: ${COLORS.quiet}; font-size: 12px; font-variant-numeric: tabular-nums; }
   `;
 
 function drawLegend(y: number): string[] {

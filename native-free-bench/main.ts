@@ -19,6 +19,7 @@ import {
   makeRows,
   markdownReport,
   mergeMarkdown,
+  remarks,
   textTable,
 } from './report.ts';
 import { type RunOutcome, runAll } from './run.ts';
@@ -77,6 +78,7 @@ function printSummary(heading: Heading, outcome: RunOutcome, rows: readonly Row[
   const reached = judged.filter((row) => row.verdict === 'ok').length;
   say('');
   say(`${reached} of ${judged.length} targets reached`);
+  for (const remark of remarks(outcome)) say(remark);
   for (const row of rows.filter((one) => one.error !== undefined))
     say(`${row.scenario} failed: ${row.error}`);
 }

@@ -40,6 +40,9 @@ export interface Heading {
   options: string[];
 }
 
+/** A generator late by this part of the measured latency is worth a remark. */
+const LAG_REMARKABLE = 0.4;
+
 /** Whether a target is reached, by medians. */
 export function judge(
   target: Target | undefined,
@@ -87,6 +90,29 @@ export function makeRows(outcome: RunOutcome): Row[] {
   return outcome.outcomes.flatMap((one) =>
     one.scenario.metrics.map((metric) => makeRow(one, metric, labels)),
   );
+}
+
+/**
+ * Remarks on results that mean less than they look: an open loop whose generator was itself late, so that its latencies
+ * say more about the generator's core than about the servers.
+ */
+export function remarks(outcome: RunOutcome): string[] {
+  const found: string[] = [];
+  for (const { scenario, samples } of outcome.outcomes) {
+    for (const { label } of outcome.servers) {
+      const mine = samples.filter(
+        (one) => one.server === label && one.values['generatorLagP999Us'] !== undefined,
+      );
+      if (mine.length === 0) continue;
+      const lag = median(mine.map((one) => one.values['generatorLagP999Us']!));
+      const latency = median(mine.map((one) => one.values['p999Us']!));
+      if (lag < LAG_REMARKABLE * latency) continue;
+      found.push(
+        `${scenario.name}, ${label}: the load generator itself was late (p99.9 ${formatFigure(lag)} µs of ${formatFigure(latency)}): a busy machine or too few cores; the latencies are upper bounds`,
+      );
+    }
+  }
+  return found;
 }
 
 /** A target as people write it. */
@@ -149,6 +175,7 @@ export function markdownReport(heading: Heading, outcome: RunOutcome, rows: read
     head,
     render(rule),
     ...body,
+    ...remarks(outcome).map((remark) => `\n${remark}`),
   ].join('\n');
 }
 
@@ -189,6 +216,14 @@ export function jsonReport(heading: Heading, outcome: RunOutcome, rows: readonly
       })),
     samples: one.samples,
   }));
-  const document = { format: 'sabre-bench', version: 1, ...heading, servers: outcome.servers, results };
+  const { servers } = outcome;
+  const document = {
+    format: 'sabre-bench',
+    version: 1,
+    ...heading,
+    servers,
+    remarks: remarks(outcome),
+    results,
+  };
   return `${JSON.stringify(document, null, 2)}\n`;
 }

@@ -18,7 +18,7 @@ import {
   warmUp,
 } from './measure.ts';
 import type { Group, Scenario } from './scenarios.ts';
-import { Server, ServerFailure, type ServerSpec } from './servers.ts';
+import { commandLine, Server, ServerFailure, type ServerSpec } from './servers.ts';
 
 /** A sample with where it belongs. */
 export interface RoundSample {
@@ -124,8 +124,7 @@ async function runScenario(
 async function describe(server: Server): Promise<ServerDescription> {
   const info = await server.guard(serverInfo(server.port, 'server'));
   const own = info.get('sabre_version') ?? info.get('valkey_version') ?? info.get('redis_version');
-  const { label, command, args } = server.spec;
-  return { label, command: [command, ...args].join(' '), version: own ?? 'unknown' };
+  return { label: server.spec.label, command: commandLine(server.spec), version: own ?? 'unknown' };
 }
 
 /** Loads a group's data. Where a server refuses it, all scenarios of the group have failed and false is returned. */

@@ -220,7 +220,7 @@ export const GROUPS: Group[] = [
   },
   {
     name: 'memory',
-    title: 'memory',
+    title: 'memory of 16-byte keys with 32-byte values',
     sabreArgs: [],
     servers: true,
     when: 'always',
@@ -231,7 +231,7 @@ export const GROUPS: Group[] = [
         metrics: [
           {
             key: 'usedPerKey',
-            title: 'memory per key (used_memory), 16-byte key, 32-byte value',
+            title: 'memory per key (used_memory)',
             unit: 'B',
             better: 'lower',
             target: { kind: 'max', value: 85 },

@@ -81,6 +81,13 @@ export function parseServer(entry: string): ServerSpec {
   return { label, sabre: false, command, args };
 }
 
+/** A server's command as one line, for people. */
+export function commandLine(spec: ServerSpec): string {
+  return [spec.command, ...spec.args]
+    .map((word) => (/^[^\s"']+$/.test(word) ? word : JSON.stringify(word)))
+    .join(' ');
+}
+
 /** A port of 127.0.0.1 nobody listens on just now. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -107,13 +114,13 @@ export class Server {
   private readonly died: Promise<never>;
 
   private constructor(spec: ServerSpec, port: number, onLine: (line: string) => void) {
-    this.spec = spec;
     this.port = port;
     this.directory = mkdtempSync(join(tmpdir(), 'sabre-bench-'));
     ownDirectory(this.directory);
     const fill = (arg: string): string =>
       arg.replaceAll('{port}', String(port)).replaceAll('{dir}', this.directory);
-    this.child = spawnChild(spec.command, spec.args.map(fill), this.directory);
+    this.spec = { ...spec, args: spec.args.map(fill) };
+    this.child = spawnChild(spec.command, this.spec.args, this.directory);
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => {
         this.log.push(line.slice(0, LOG_LINE_MAX));
@@ -203,7 +210,7 @@ export class Server {
   }
 
   private failure(what: string): ServerFailure {
-    const command = [this.spec.command, ...this.spec.args].join(' ');
+    const command = commandLine(this.spec);
     return new ServerFailure(
       `${this.spec.label} ${what}\n  ${command}\n  end of its log:\n    ${this.log.join('\n    ')}`,
     );

@@ -1,0 +1,259 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { askServer } from '../../native-free-bench/control.ts';
+import { runLoad } from '../../native-free-bench/load/generator.ts';
+import { KEY, VALUE } from '../../native-free-bench/load/requests.ts';
+import { LOAD_DEFAULTS, type LoadSpec } from '../../native-free-bench/load/spec.ts';
+import { findProgram } from '../../native-free-bench/machine.ts';
+import { parseServer, Server } from '../../native-free-bench/servers.ts';
+import { checkXml } from './xml.ts';
+
+const MAIN = fileURLToPath(new URL('../../native-free-bench/main.ts', import.meta.url));
+const redisInstalled =
+  findProgram('redis-server') !== undefined && findProgram('redis-benchmark') !== undefined;
+const directory = mkdtempSync(join(tmpdir(), 'bench-test-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+interface Finished {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the benchmark with a temporary directory of its own, so that what it leaves behind can be seen. */
+function bench(args: string[], temporary: string): Promise<Finished> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, TMPDIR: temporary };
+    execFile(process.execPath, [MAIN, ...args], { env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+const SET = { command: ['SET', KEY, VALUE], weight: 1 };
+const GET = { command: ['GET', KEY], weight: 4 };
+
+describe.skipIf(!redisInstalled)('the comparison, with redis-server on both sides', () => {
+  it('runs both drivers, reports, and leaves nothing behind', async () => {
+    const file = (name: string): string => join(directory, name);
+    const args = [
+      '--quick',
+      '--rounds',
+      '2',
+      '--requests',
+      '5000',
+      '--servers',
+      'redis,redis',
+      '--threads',
+      '2',
+    ];
+    args.push(
+      '--only',
+      'set-p16,start',
+      '--json',
+      file('a.json'),
+      '--svg',
+      file('a.svg'),
+      '--markdown',
+      file('a.md'),
+    );
+    const temporary = mkdtempSync(join(directory, 'tmp-'));
+    const { code, stdout, stderr } = await bench(args, temporary);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/SET, pipeline 16 +[\d,]+ req\/s +[\d,]+ req\/s +\d\.\d\d/);
+    const document = JSON.parse(readFileSync(file('a.json'), 'utf8'));
+    expect(document.results).toHaveLength(2);
+    for (const result of document.results) expect(result.samples).toHaveLength(4);
+    expect(document.servers.map((server: { label: string }) => server.label)).toEqual(['Redis', 'Redis 2']);
+    checkXml(readFileSync(file('a.svg'), 'utf8'));
+    expect(readFileSync(file('a.md'), 'utf8')).toContain('| SET, pipeline 16 |');
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('fails with the log when a server can not start', async () => {
+    const temporary = mkdtempSync(join(directory, 'tmp-'));
+    const { code, stderr } = await bench(
+      ['--servers', 'bad=redis-server --no-such-directive 1', '--only', 'start'],
+      temporary,
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain('bad ended by itself');
+    expect(stderr).toContain('no-such-directive');
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('says who died when a server is killed under load', async () => {
+    const server = await Server.start(parseServer('redis'));
+    const load = runLoad({ ...LOAD_DEFAULTS, port: server.port, mix: [SET], seconds: 30, connections: 4 });
+    setTimeout(() => process.kill(server.pid, 'SIGKILL'), 300);
+    await expect(server.guard(load)).rejects.toThrow(
+      /Redis ended by itself \(SIGKILL\).*end of its log:.*Ready to accept/s,
+    );
+    await server.stop();
+  });
+});
+
+describe.skipIf(!redisInstalled)('the load generator on redis-server', () => {
+  async function withRedis(work: (base: LoadSpec, server: Server) => Promise<void>): Promise<void> {
+    const server = await Server.start(parseServer('redis'));
+    try {
+      await work({ ...LOAD_DEFAULTS, port: server.port, connections: 6, keys: 10_000, mix: [SET] }, server);
+    } finally {
+      await server.stop();
+    }
+  }
+
+  it('loads every key once, then finds them all, over several threads', async () => {
+    await withRedis(async (base, server) => {
+      const loaded = await runLoad({
+        ...base,
+        threads: 2,
+        pipeline: 10,
+        distribution: 'sequential',
+        requests: 10_000,
+      });
+      expect(loaded.errors).toBe(0);
+      expect(loaded.requests).toBeGreaterThanOrEqual(10_000);
+      expect(await askServer(server.port, [['DBSIZE'], ['STRLEN', 'key:000000009999']])).toEqual([
+        10_000, 32,
+      ]);
+      const zipf: LoadSpec = { ...base, threads: 2, distribution: 'zipfian', mix: [GET, SET], pipeline: 16 };
+      const read = await runLoad({ ...zipf, requests: 20_000 });
+      expect([read.errors, read.nulls]).toEqual([0, 0]);
+      expect(read.latencyUs.p50).toBeGreaterThan(0);
+      expect(read.latencyUs.max).toBeGreaterThanOrEqual(read.latencyUs.p999);
+    });
+  });
+
+  it('offers a fixed rate in an open loop, no more and no less', async () => {
+    await withRedis(async (base) => {
+      const open = await runLoad({
+        ...base,
+        threads: 2,
+        rate: 2000,
+        pipeline: 2,
+        seconds: 0.5,
+        warmupSeconds: 0.1,
+      });
+      // each connection's first request inside the measured part may fall on either side of its edge
+      expect(Math.abs(open.requests - 1000)).toBeLessThanOrEqual(2 * 2 * 6);
+    });
+  });
+
+  it('counts errors and misses', async () => {
+    await withRedis(async (base) => {
+      const failing = await runLoad({ ...base, mix: [{ command: ['NOPE', KEY], weight: 1 }], requests: 60 });
+      expect(failing.errors).toBeGreaterThanOrEqual(60);
+      expect(failing.firstError).toContain("unknown command 'NOPE'");
+      const missing = await runLoad({ ...base, mix: [GET], requests: 60 });
+      expect(missing.nulls).toBe(missing.requests);
+    });
+  });
+});
+
+describe('the load generator on a server of the test', () => {
+  /** Answers a connection's first read in its own way. */
+  async function against(
+    answer: (socket: Socket) => void,
+    work: (port: number) => Promise<void>,
+  ): Promise<void> {
+    const server: NetServer = createServer((socket) => {
+      socket.on('error', () => {}); // the generator may hang up first
+      socket.once('data', () => answer(socket));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      await work((server.address() as { port: number }).port);
+    } finally {
+      server.close();
+    }
+  }
+
+  const small = { ...LOAD_DEFAULTS, connections: 1, keys: 10, mix: [SET], seconds: 5 };
+
+  it('counts a stall against every request that was due during it, in an open loop', async () => {
+    let stalled = false;
+    const server = createServer((socket) => {
+      socket.on('error', () => {}); // the generator may hang up first
+      socket.on('data', (data) => {
+        const replies = '+OK\r\n'.repeat(data.toString('latin1').split('SET').length - 1);
+        if (stalled) {
+          socket.write(replies);
+          return;
+        }
+        stalled = true;
+        socket.pause();
+        setTimeout(() => {
+          socket.write(replies);
+          socket.resume();
+        }, 400);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const port = (server.address() as { port: number }).port;
+      const result = await runLoad({ ...small, port, rate: 1000, seconds: 0.8 });
+      // 400 of 800 requests were due while it stood still, evenly from 400 ms to 0 ms before it went on
+      expect(result.requests).toBeGreaterThanOrEqual(800);
+      expect(result.latencyUs.max).toBeGreaterThan(350_000);
+      expect(result.latencyUs.p90).toBeGreaterThan(200_000);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('fails when a connection is closed', async () => {
+    await against(
+      (socket) => socket.end(),
+      (port) => expect(runLoad({ ...small, port })).rejects.toThrow('closed a connection'),
+    );
+  });
+
+  it('fails on bytes that are not RESP', async () => {
+    await against(
+      (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n'),
+      (port) => expect(runLoad({ ...small, port })).rejects.toThrow('does not start a reply'),
+    );
+  });
+
+  it('fails on a reply too many', async () => {
+    await against(
+      (socket) => socket.write('+OK\r\n+OK\r\n'),
+      (port) => expect(runLoad({ ...small, port, requests: 1 })).rejects.toThrow('reply to no request'),
+    );
+  });
+
+  it('fails when nobody listens', async () => {
+    let unused = 0;
+    await against(
+      () => {},
+      async (port) => {
+        unused = port;
+      },
+    );
+    await expect(runLoad({ ...small, port: unused })).rejects.toThrow('ECONNREFUSED');
+  });
+});
+
+describe('the program', () => {
+  it('prints its help and its scenarios', async () => {
+    const help = await bench(['--help'], directory);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toContain('--quick');
+    expect((await bench(['--list'], directory)).stdout).toContain('set-p64-a2');
+  });
+
+  it('refuses what it does not know', async () => {
+    expect(await bench(['--only', 'nope'], directory)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nope'),
+    });
+    expect((await bench(['--frob'], directory)).code).toBe(1);
+    expect(existsSync(join(directory, '--frob'))).toBe(false);
+  });
+});
