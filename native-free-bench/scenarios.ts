@@ -123,7 +123,7 @@ function redisBenchmark(suffix: string, note: string, pipeline: number, atLeast:
 function closed(name: string, title: string, load: LoadShape, atLeast: number): Scenario {
   return {
     name,
-    work: { kind: 'closed', load, seconds: { full: 3, quick: 0.6 } },
+    work: { kind: 'closed', load, seconds: { full: 3, quick: 0.4 } },
     metrics: throughput(title, atLeast),
   };
 }
@@ -140,7 +140,7 @@ function ownPair(suffix: string, note: string, pipeline: number, atLeast: number
 function halfRate(name: string, title: string, pipeline: number): Scenario {
   return {
     name,
-    work: { kind: 'half-rate', load: { pipeline, mix: READ_MOSTLY }, seconds: { full: 10, quick: 1.5 } },
+    work: { kind: 'half-rate', load: { pipeline, mix: READ_MOSTLY }, seconds: { full: 10, quick: 1 } },
     metrics: [
       { key: 'p999Us', title, unit: 'µs', better: 'lower', target: { kind: 'ratio-max', value: 1 } },
       { key: 'p50Us', title: title.replace('p99.9', 'p50'), unit: 'µs', better: 'lower' },
@@ -246,7 +246,7 @@ export const GROUPS: Group[] = [
     name: 'latency',
     title: 'latency at half of the top throughput of the last server',
     sabreArgs: [],
-    preload: { keys: { full: 10_000_000, quick: KEYS }, valueBytes: VALUE_BYTES },
+    preload: { keys: { full: 10_000_000, quick: 500_000 }, valueBytes: VALUE_BYTES },
     servers: true,
     when: 'always',
     scenarios: [
@@ -285,7 +285,7 @@ export const GROUPS: Group[] = [
     scenarios: [
       {
         name: 'idle',
-        work: { kind: 'idle', seconds: { full: 10, quick: 3 } },
+        work: { kind: 'idle', seconds: { full: 10, quick: 2 } },
         metrics: [
           {
             key: 'cpuPercent',

@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +95,41 @@ describe.skipIf(!redisInstalled)('the comparison, with redis-server on both side
       /Redis ended by itself \(SIGKILL\).*end of its log:.*Ready to accept/s,
     );
     await server.stop();
+  });
+});
+
+/** Processes whose working directory is (or was) inside a directory. Linux. */
+function processesIn(path: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/cwd`).startsWith(path);
+    } catch {
+      return false; // ended meanwhile, or not ours to look at
+    }
+  });
+}
+
+describe.skipIf(!redisInstalled || process.platform !== 'linux')('a benchmark that is stopped', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('takes its servers and files with it on %s', async (signal, code) => {
+    const temporary = mkdtempSync(join(directory, 'tmp-'));
+    const env = { ...process.env, TMPDIR: temporary };
+    const args = [MAIN, '--servers', 'redis,redis', '--only', 'set-p1', '--requests', '100000000'];
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (text: Buffer) => {
+        if (text.includes('loading')) resolve();
+      });
+    });
+    expect(processesIn(temporary)).toHaveLength(2);
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    expect(await ended).toBe(code);
+    expect(readdirSync(temporary)).toEqual([]);
+    // killed is not yet gone: the kernel takes a moment
+    await expect.poll(() => processesIn(temporary), { timeout: 10_000 }).toEqual([]);
   });
 });
 
