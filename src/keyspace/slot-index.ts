@@ -21,10 +21,11 @@
 
 import type { Arena } from '../memory/arena.ts';
 import { REF_MASK, REF_REGION_SHIFT, SLOTS_PER_SHARD } from '../memory/layout.ts';
-import { DB_ENTRY_WORDS, type SharedMemory } from '../memory/shared-memory.ts';
+import { DB_ENTRY_WORDS, hiddenDatabase, type SharedMemory } from '../memory/shared-memory.ts';
 import { blockBytes } from '../memory/size-classes.ts';
 
-const SEGMENT_HEADER_WORDS = 4;
+/** Words in front of the entries of a segment. */
+export const SEGMENT_HEADER_WORDS = 4;
 const DIRECTORY_HEADER_WORDS = 2;
 /** Entries that a segment's block of 4 KiB holds. */
 export const SEGMENT_MAX = 510;
@@ -61,7 +62,7 @@ export class SlotIndex {
     this.#bytes = memory.bytes;
     this.#databases = memory.databases;
     this.#arena = arena;
-    this.#first = shard * memory.databaseCount * DB_ENTRY_WORDS;
+    this.#first = shard * (hiddenDatabase(memory) + 1) * DB_ENTRY_WORDS;
   }
 
   /** A word of a database's entry, see DbWord. */
@@ -238,6 +239,27 @@ export class SlotIndex {
   /** Ref of the segment of a slot that holds `hash`, 0 if the slot is empty. */
   segmentAt(db: number, local: number, hash: number): number {
     return this.#segmentOf(db, local, hash);
+  }
+
+  /**
+   * Deletes all keys of a slot, records included: FLUSHDB. Much faster than one by one.
+   * @returns how many there were
+   */
+  clearSlot(db: number, local: number): number {
+    const keys = this.slotKeys(db, local);
+    if (keys === 0) return 0;
+    let expires = 0;
+    this.eachSegment(db, local, (words, at) => {
+      expires += words[at + 1]! >>> 16;
+      const end = at + SEGMENT_HEADER_WORDS + (words[at]! >>> 16) * 2;
+      for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
+        if (words[entry + 1] !== 0) this.#arena.free(words[entry + 1]!);
+      }
+    });
+    this.setDbWord(db, DbWord.Expires, this.dbWord(db, DbWord.Expires) - expires);
+    this.#countSlot(db, local, -keys);
+    this.#dropSlot(db, local);
+    return keys;
   }
 
   /** Forgets a database without visiting its blocks (the arena was reset). */

@@ -38,7 +38,7 @@ export function allocateSharedBuffers(
 ): SharedBuffers {
   return {
     control: new SharedArrayBuffer(CONTROL_BYTES),
-    databases: new SharedArrayBuffer(databaseCount * SHARD_COUNT * DB_ENTRY_WORDS * 4),
+    databases: new SharedArrayBuffer((databaseCount + 1) * SHARD_COUNT * DB_ENTRY_WORDS * 4),
     chunkMap: new SharedArrayBuffer(regionCount * CHUNKS_PER_REGION * CHUNK_ENTRY_WORDS * 4),
     chunkBits: new SharedArrayBuffer((regionCount * CHUNKS_PER_REGION) / 8),
     regions: Array.from({ length: regionCount }, () => new SharedArrayBuffer(REGION_BYTES)),
@@ -78,4 +78,9 @@ export class SharedMemory {
     this.words = buffers.regions.map((region) => new Int32Array(region));
     this.databaseCount = buffers.databaseCount;
   }
+}
+
+/** Number of the hidden database, one behind those of clients: what waits there to be freed (keyspace/flush.ts). */
+export function hiddenDatabase(memory: SharedMemory): number {
+  return memory.databaseCount;
 }

@@ -1,0 +1,74 @@
+// Databases as a whole: DBSIZE, SWAPDB, FLUSHDB, FLUSHALL.
+//
+// SWAPDB and the FLUSH commands take the locks of all shards, ascending, so that no command sees one shard before and
+// another one after. A shard that nothing is left in is given back to the pool as a whole; from any other, FLUSHDB
+// SYNC frees key by key, and ASYNC detaches the database, which shard workers free later.
+
+import { flushDatabase } from '../keyspace/flush.ts';
+import type { LockedShard } from '../keyspace/shard.ts';
+import { SHARD_COUNT, ShardCounter } from '../memory/layout.ts';
+import type { CommandContext } from './context.ts';
+import { ErrorText } from './errors.ts';
+import { intArgument, refusedInCluster } from './generic-arguments.ts';
+import { type FamilyHandlers, Place } from './table.ts';
+
+const ALL_DATABASES = -1;
+
+export const databaseCommands: FamilyHandlers = {
+  DBSIZE: { run: databaseSize, place: Place.InPlace },
+  SWAPDB: { run: swapDatabases, place: Place.Worker },
+  FLUSHDB: { run: (cx) => flush(cx, cx.db), place: Place.Worker },
+  FLUSHALL: { run: (cx) => flush(cx, ALL_DATABASES), place: Place.Worker },
+};
+
+function databaseSize(cx: CommandContext): void {
+  cx.reply.integer(cx.keyspace.size(cx.db));
+}
+
+function swapDatabases(cx: CommandContext): void {
+  if (refusedInCluster(cx, 'SWAPDB is not allowed in cluster mode')) return;
+  const a = intArgument(cx, 1, 'ERR invalid first DB index');
+  if (Number.isNaN(a)) return;
+  const b = intArgument(cx, 2, 'ERR invalid second DB index');
+  if (Number.isNaN(b)) return;
+  const count = cx.keyspace.memory.databaseCount;
+  if (a < 0 || a >= count || b < 0 || b >= count) {
+    cx.error(ErrorText.DbIndex);
+    return;
+  }
+  withAllShards(cx, (shards) => {
+    if (a !== b) for (const shard of shards) shard.index.swap(a, b);
+    shards[0]!.count(ShardCounter.Dirty, 1);
+    cx.reply.ok();
+  });
+}
+
+function flush(cx: CommandContext, db: number): void {
+  if (cx.argc > 2 || (cx.argc === 2 && !cx.argIs(1, 'SYNC') && !cx.argIs(1, 'ASYNC'))) {
+    cx.syntaxError();
+    return;
+  }
+  const lazy = cx.argc === 2 ? cx.argIs(1, 'ASYNC') : cx.server.config.getBool('lazyfree-lazy-user-flush');
+  withAllShards(cx, (shards) => {
+    for (const shard of shards) shard.count(ShardCounter.Dirty, flushDatabase(shard, db, lazy));
+    cx.reply.ok();
+  });
+}
+
+/** Runs `work` with every shard locked; hands the command over if this thread may not wait for one. */
+export function withAllShards(cx: CommandContext, work: (shards: readonly LockedShard[]) => void): void {
+  const taken: LockedShard[] = [];
+  try {
+    for (let id = 0; id < SHARD_COUNT; id++) {
+      const shard = cx.enterShard(id);
+      if (shard === null) {
+        cx.handOver();
+        return;
+      }
+      taken.push(shard);
+    }
+    work(taken);
+  } finally {
+    for (const shard of taken) cx.leaveShard(shard);
+  }
+}
