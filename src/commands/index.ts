@@ -5,9 +5,10 @@
 import { allCommandFacts } from './facts/command-facts.ts';
 import { commandCommands } from './family-command.ts';
 import { genericCommands } from './family-generic.ts';
+import { stringCommands } from './family-string.ts';
 import { buildCommandTable, type CommandTable, type FamilyHandlers } from './table.ts';
 
-const FAMILIES: readonly FamilyHandlers[] = [commandCommands, genericCommands];
+const FAMILIES: readonly FamilyHandlers[] = [commandCommands, stringCommands, genericCommands];
 
 /** @returns a new table with every command that is built */
 export function createCommandTable(): CommandTable {
