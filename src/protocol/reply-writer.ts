@@ -26,6 +26,14 @@ export class ReplyWriter {
     if (this.bytes.length > KEEP_BYTES) this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   }
 
+  /** Takes the bytes written so far away from the writer, without copying them. */
+  take(): Buffer {
+    const taken = this.bytes.subarray(0, this.length);
+    this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.length = 0;
+    return taken;
+  }
+
   /** Drops what was written since `length` was `mark` (CLIENT REPLY OFF, an error after a header). */
   truncate(mark: number): void {
     this.length = mark;

@@ -38,6 +38,10 @@ export class RequestReader {
   private readonly pending: QueryBuffer;
   /** What was fed while the chunk was not used up; most connections never have one. */
   private backlog: QueryBuffer | null;
+  /** Where the command taken last lies: for `rewind`. */
+  private last: Buffer;
+  private lastStart: number;
+  private lastEnd: number;
   /** client-query-buffer-limit, bytes. */
   limit: number;
 
@@ -49,6 +53,9 @@ export class RequestReader {
     this.piece = PIECE_BYTES;
     this.pending = new QueryBuffer();
     this.backlog = null;
+    this.last = NO_BYTES;
+    this.lastStart = 0;
+    this.lastEnd = 0;
     this.limit = 1024 * 1024 * 1024;
   }
 
@@ -91,6 +98,8 @@ export class RequestReader {
     if (this.pending.size > 0) return this.complete(parser);
     const status: number = parser.parse(this.chunk, this.pos, this.end, this.state);
     if (status > ParseStatus.Incomplete) {
+      this.last = this.chunk;
+      this.lastStart = this.pos;
       this.pos = parser.pos;
       return status;
     }
@@ -99,6 +108,38 @@ export class RequestReader {
     this.setChunk(NO_BYTES, 0);
     // What waits behind may complete it.
     return this.backlog === null ? status : this.next(parser);
+  }
+
+  /** Takes the command that `next` gave last back: it is the next one again. */
+  rewind(): void {
+    if (this.last === this.chunk) {
+      this.pos = this.lastStart;
+      return;
+    }
+    const command = this.last.subarray(this.lastStart, this.lastEnd);
+    const whole = Buffer.concat([command, this.chunk.subarray(this.pos, this.end)]);
+    this.setChunk(whole, whole.length);
+  }
+
+  /** Whether a whole command may be waiting: something was fed that `next` has not looked at. */
+  get hasInput(): boolean {
+    return this.pos < this.end || this.backlog !== null;
+  }
+
+  /** The bytes that come next, without copying: [restStart, restEnd) of `rest`. Not those of a command that was cut. */
+  get rest(): Buffer {
+    return this.chunk;
+  }
+  get restStart(): number {
+    return this.pos;
+  }
+  get restEnd(): number {
+    return this.end;
+  }
+
+  /** Drops bytes of `rest` that somebody else has run. */
+  skip(count: number): void {
+    this.pos += count;
   }
 
   /** Forgets all input. */
@@ -125,6 +166,9 @@ export class RequestReader {
       if (status > ParseStatus.Incomplete) {
         // The command ends in the last piece: what was taken too much is still in the chunk.
         this.pos -= pending.end - parser.pos;
+        this.last = pending.bytes;
+        this.lastStart = 0;
+        this.lastEnd = parser.pos;
         pending.release();
       }
       return status;
@@ -147,6 +191,7 @@ export class RequestReader {
     this.chunk = chunk;
     this.pos = 0;
     this.end = end;
+    if (end === 0) this.last = NO_BYTES;
     this.piece = PIECE_BYTES;
   }
 }

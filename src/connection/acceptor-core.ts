@@ -1,0 +1,311 @@
+// An acceptor thread: its connections, the executor they share, the rings to the shard workers, its listeners.
+
+import { createServer, type Server, type Socket } from 'node:net';
+import { chmodSync, rmSync } from 'node:fs';
+import { Session } from '../commands/session.ts';
+import type { CommandContext } from '../commands/context.ts';
+import type { CommandTable } from '../commands/table.ts';
+import { Batch } from '../execution/batch.ts';
+import { Executor, type ExecutorEvents, PauseMode } from '../execution/executor.ts';
+import { encodeHandOver } from '../execution/hand-over.ts';
+import { monitorLine } from '../execution/monitor-line.ts';
+import { slowEntry } from '../execution/slow-entry.ts';
+import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
+import { evictUntilRoom, Evictor } from '../keyspace/eviction.ts';
+import { listen as listenForRings, ring } from '../memory/doorbell.ts';
+import { GlobalWord } from '../memory/layout.ts';
+import { RingConsumer, RingProducer } from '../memory/ring.ts';
+import { Stat, type Stats } from '../metrics/stats.ts';
+import { RequestParser } from '../protocol/request-parser.ts';
+import { ClientRegistry, clientMethods } from './client-registry.ts';
+import { Connection } from './connection.ts';
+
+const TICK_MS = 1000;
+const RESUME_MS = 10;
+
+const DENIED =
+  '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. ' +
+  'In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: ' +
+  "1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. " +
+  "2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. " +
+  "3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. " +
+  '4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n';
+
+/** Where an acceptor listens. */
+export interface ListenOn {
+  readonly host: string | null;
+  readonly port: number;
+  readonly path: string | null;
+  readonly pathMode: number;
+  readonly backlog: number;
+  readonly reusePort: boolean;
+  /** A failure to bind this address is no error ('-' in front of it in `bind`). */
+  readonly optional: boolean;
+}
+
+export class AcceptorCore implements ExecutorEvents {
+  readonly thread: ThreadContext;
+  readonly stats: Stats;
+  readonly table: CommandTable;
+  readonly executor: Executor;
+  readonly parser = new RequestParser();
+  readonly batch: Batch;
+  readonly registry = new ClientRegistry();
+  queryBufferLimit = 0;
+  outputLimit = { hard: 0, soft: 0, seconds: 0 };
+  rateCommands = 0;
+  rateBytes = 0;
+  rateLimited = false;
+  /** Connections that CLIENT PAUSE holds back. */
+  readonly #held = new Set<Connection>();
+  readonly #connections = new Map<number, Connection>();
+  readonly #toWorkers: RingProducer[];
+  readonly #fromWorkers: RingConsumer[];
+  readonly #control: Int32Array;
+  readonly #servers: Server[] = [];
+  readonly #evictor: Evictor;
+  #lastNumber = 0;
+  #nextWorker = 0;
+  #idleMs = 0;
+
+  constructor(start: ThreadStart) {
+    this.thread = new ThreadContext(start, 'acceptor', {
+      listen: (on: ListenOn) => this.#listen(on),
+      'stop-listening': () => this.#stopListening(),
+      'close-clients': () => this.#closeClients(),
+      'monitor-line': (line: Buffer) => this.#feedMonitors(line),
+      ...bindMethods(this),
+    });
+    this.stats = this.thread.stats;
+    this.table = this.thread.table;
+    this.executor = new Executor(this.thread.keyspace, this.thread, this, false);
+    this.batch = new Batch(this.executor, this.parser);
+    this.#control = this.thread.keyspace.memory.control;
+    this.#toWorkers = start.rings.map((pair) => new RingProducer(pair.toWorker));
+    this.#fromWorkers = start.rings.map((pair) => new RingConsumer(pair.toAcceptor));
+    this.#evictor = new Evictor(this.thread.keyspace, this.thread.config);
+    this.#followConfig();
+    listenForRings(this.#control, start.thread, () => this.#wake());
+    this.thread.control.listen();
+    setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  // ---- for connections ----
+
+  handOver(connection: Connection, input: Buffer, start: number, end: number): void {
+    const worker = this.#nextWorker;
+    this.#nextWorker = (worker + 1) % this.#toWorkers.length;
+    const message = encodeHandOver(connection.number, connection.session, input, start, end);
+    this.stats.add(Stat.HandedOver, 1);
+    if (!this.#toWorkers[worker]!.send(message, 0, message.length)) this.stats.add(Stat.RingFull, 1);
+    ring(this.#control, this.thread.start.workerThreads[worker]!);
+  }
+
+  forget(connection: Connection): void {
+    if (!this.#connections.delete(connection.number)) return;
+    this.#held.delete(connection);
+    this.registry.remove(connection.session.id);
+    if (connection.session.monitor) Atomics.sub(this.#control, GlobalWord.Monitors, 1);
+    Atomics.sub(this.#control, GlobalWord.Clients, 1);
+    this.stats.add(Stat.Clients, -1);
+  }
+
+  describe(connection: Connection): string {
+    return this.registry.describe(connection.session.id, Date.now());
+  }
+
+  log(level: 'verbose' | 'notice' | 'warning', message: string): void {
+    this.thread.log[level](message);
+  }
+
+  logClose(connection: Connection, reason: string): void {
+    this.log('verbose', `${reason}: client ${connection.session.id} ${connection.session.address}`);
+  }
+
+  fatal(error: unknown): never {
+    // Thrown outside of any promise, so that the thread dies of it.
+    setImmediate(() => {
+      throw error;
+    });
+    throw error;
+  }
+
+  // ---- ExecutorEvents ----
+
+  monitored(cx: CommandContext): void {
+    this.thread.control.tell('monitor', monitorLine(cx));
+  }
+
+  slow(cx: CommandContext, usec: number): void {
+    this.thread.control.tell('slow', slowEntry(cx, usec));
+  }
+
+  makeRoom(cx: CommandContext): boolean {
+    return evictUntilRoom(this.#evictor, cx.mayBlock);
+  }
+
+  // ---- private ----
+
+  #followConfig(): void {
+    const config = this.thread.config;
+    const follow = (): void => {
+      this.parser.maxBulkLength = config.getMemory('proto-max-bulk-len');
+      this.queryBufferLimit = config.getMemory('client-query-buffer-limit');
+      const { normal } = config.getMulti('client-output-buffer-limit');
+      this.outputLimit = { hard: normal.hard, soft: normal.soft, seconds: normal.seconds };
+      const rate = config.getMulti('client-rate-limit');
+      this.rateCommands = rate.commandsPerSecond;
+      this.rateBytes = rate.bytesPerSecond;
+      this.rateLimited = this.rateCommands > 0 || this.rateBytes > 0;
+      this.#idleMs = config.getInt('timeout') * 1000;
+    };
+    follow();
+    for (const name of ['proto-max-bulk-len', 'client-query-buffer-limit', 'client-output-buffer-limit', 'client-rate-limit', 'timeout'] as const) {
+      config.watch(name, follow);
+    }
+    config.watch('requirepass', () => {
+      // As Redis: clients that are connected stay as they are; new ones must authenticate.
+    });
+  }
+
+  #wake(): void {
+    for (let worker = 0; worker < this.#fromWorkers.length; worker++) {
+      const consumer = this.#fromWorkers[worker]!;
+      for (let message = consumer.receive(); message !== null; message = consumer.receive()) {
+        this.#connections.get(message.readInt32LE(0))?.handedBack(message);
+      }
+      if (consumer.takeRoomWish()) ring(this.#control, this.thread.start.workerThreads[worker]!);
+      const producer = this.#toWorkers[worker]!;
+      if (producer.queued > 0) {
+        producer.flush();
+        ring(this.#control, this.thread.start.workerThreads[worker]!);
+      }
+    }
+  }
+
+  #listen(on: ListenOn): Promise<string | null> {
+    const config = this.thread.config;
+    const keepAlive = config.getInt('tcp-keepalive');
+    const server = createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: keepAlive > 0, keepAliveInitialDelay: keepAlive * 1000 },
+      (socket) => this.#accept(socket),
+    );
+    const options =
+      on.path !== null
+        ? { path: on.path, backlog: on.backlog }
+        : { host: on.host ?? undefined, port: on.port, backlog: on.backlog, reusePort: on.reusePort, ipv6Only: on.host !== null && on.host.includes(':') };
+    return new Promise((resolve) => {
+      server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      server.listen(options, () => {
+        if (on.path !== null && on.pathMode !== 0) chmodSync(on.path, on.pathMode);
+        server.removeAllListeners('error');
+        server.on('error', (error) => this.log('warning', `Accepting client connection: ${error.message}`));
+        this.#servers.push(server);
+        resolve(null);
+      });
+    });
+  }
+
+  #stopListening(): void {
+    for (const server of this.#servers) {
+      const address = server.address();
+      server.close();
+      if (typeof address === 'string') rmSync(address, { force: true });
+    }
+    this.#servers.length = 0;
+  }
+
+  #closeClients(): Promise<void> {
+    for (const connection of this.#connections.values()) connection.closeAfterWriting();
+    return Promise.resolve();
+  }
+
+  #accept(socket: Socket): void {
+    const control = this.#control;
+    const config = this.thread.config;
+    const unix = socket.remoteAddress === undefined;
+    this.stats.add(Stat.Connections, 1);
+    if (Atomics.add(control, GlobalWord.Clients, 1) >= config.getInt('maxclients')) {
+      Atomics.sub(control, GlobalWord.Clients, 1);
+      this.stats.add(Stat.Rejected, 1);
+      refuse(socket, '-ERR max number of clients reached\r\n');
+      return;
+    }
+    const password = config.getString('requirepass') !== '';
+    if (config.getBool('protected-mode') && !password && !unix && !isLoopback(socket.remoteAddress!)) {
+      Atomics.sub(control, GlobalWord.Clients, 1);
+      this.stats.add(Stat.Rejected, 1);
+      refuse(socket, DENIED);
+      return;
+    }
+    const id = Atomics.add(control, GlobalWord.LastClientId, 1) + 1;
+    const path = config.getString('unixsocket');
+    const address = unix ? `${path}:0` : addressText(socket.remoteAddress!, socket.remotePort!);
+    const local = unix ? `${path}:0` : addressText(socket.localAddress!, socket.localPort!);
+    const session = new Session(id, address, local, unix, Date.now());
+    session.authenticated = !password;
+    this.#lastNumber = (this.#lastNumber + 1) & 0x7fffffff;
+    const connection = new Connection(this, this.#lastNumber, session, socket);
+    this.#connections.set(connection.number, connection);
+    this.registry.add(connection);
+    this.stats.add(Stat.Clients, 1);
+  }
+
+  #tick(): void {
+    const now = Date.now();
+    let input = 0;
+    let output = 0;
+    for (const connection of this.#connections.values()) {
+      connection.tick(now, this.#idleMs);
+      input += connection.queryBufferMemory;
+      output += connection.outputPendingBytes;
+    }
+    this.stats.set(Stat.ClientsQueryMemory, input);
+    this.stats.set(Stat.ClientsOutputMemory, output);
+    this.stats.set(Stat.HeapBytes, process.memoryUsage().heapUsed);
+    const cpu = process.threadCpuUsage();
+    this.stats.set(Stat.CpuUserMs, cpu.user / 1000);
+    this.stats.set(Stat.CpuSystemMs, cpu.system / 1000);
+    this.parser.trim();
+  }
+
+  /** Holds a connection back until CLIENT PAUSE ends; looks again every RESUME_MS until none is held. */
+  hold(connection: Connection): void {
+    this.#held.add(connection);
+    if (this.#held.size > 1) return;
+    const timer = setInterval(() => {
+      const mode = Atomics.load(this.#control, GlobalWord.PauseMode);
+      const left = (Atomics.load(this.#control, GlobalWord.PauseUntil) - (Date.now() | 0)) | 0;
+      if (mode !== PauseMode.None && left > 0) return;
+      clearInterval(timer);
+      const held = [...this.#held];
+      this.#held.clear();
+      for (const connection of held) connection.resume();
+    }, RESUME_MS);
+  }
+
+  #feedMonitors(line: Buffer): void {
+    const bytes = Buffer.from(line);
+    for (const connection of this.#connections.values()) if (connection.session.monitor) connection.push(bytes);
+  }
+}
+
+function bindMethods(core: AcceptorCore): Record<string, (payload: unknown) => unknown> {
+  return Object.fromEntries(
+    Object.entries(clientMethods).map(([name, method]) => [name, (payload: unknown) => method(core.registry, payload)]),
+  );
+}
+
+function refuse(socket: Socket, text: string): void {
+  socket.on('error', () => socket.destroy());
+  socket.end(text, () => socket.destroy());
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.');
+}
+
+function addressText(address: string, port: number): string {
+  if (address.startsWith('::ffff:')) return `${address.slice(7)}:${port}`;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,338 @@
+// One client's connection: bytes in, batches of commands, bytes out. Lives on its acceptor.
+//
+//   reading ── run ──┬─▶ replies written
+//                    ├─▶ handed over: waits for a shard worker
+//                    ├─▶ deferred: waits for another thread's answer
+//                    └─▶ paused: waits for the end of CLIENT PAUSE
+//
+// While it waits, what arrives is kept (and beyond a bound not read), so that the commands of a connection run
+// strictly in order. What is pending in the output is limited by client-output-buffer-limit; whatever that says, a
+// connection with very much of it is not read until its client has taken some.
+
+import type { Socket } from 'node:net';
+import type { ReplyFunction } from '../commands/server-api.ts';
+import { ReplyMode, type Session } from '../commands/session.ts';
+import { applyReplyMode, BatchEnd } from '../execution/batch.ts';
+import { applySessionFlags, decodeHandBack, HAND_OVER_HEADER, HandOverStatus } from '../execution/hand-over.ts';
+import { Stat } from '../metrics/stats.ts';
+import { RequestReader } from '../protocol/request-reader.ts';
+import type { AcceptorCore } from './acceptor-core.ts';
+import { RateLimit } from './rate-limit.ts';
+
+const Waiting = { No: 0, Worker: 1, Deferred: 2, Paused: 3, Rate: 4 } as const;
+
+/** Input kept while the connection waits, beyond which its socket is not read. */
+const KEPT_INPUT_MAX = 1024 * 1024;
+/** Commands run in one turn before other connections get theirs. */
+const TURN_COMMANDS = 4096;
+/** Replies up to this size are copied; larger ones take the writer's buffer along. */
+const COPY_REPLY_MAX = 128 * 1024;
+/** Pending output beyond which a connection is not read, whatever client-output-buffer-limit says. */
+const OUTPUT_PENDING_MAX = 256 * 1024 * 1024;
+
+export class Connection {
+  readonly number: number;
+  readonly session: Session;
+  readonly socket: Socket;
+  readonly #core: AcceptorCore;
+  readonly #reader = new RequestReader();
+  #waiting: number = Waiting.No;
+  #paused = false;
+  /** The client has sent its FIN: close when all is answered. */
+  #ended = false;
+  #closed = false;
+  #closing = false;
+  #rate: RateLimit | null = null;
+  #softLimitSince = 0;
+  totalInput = 0;
+  totalOutput = 0;
+
+  constructor(core: AcceptorCore, number: number, session: Session, socket: Socket) {
+    this.#core = core;
+    this.number = number;
+    this.session = session;
+    this.socket = socket;
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('end', () => this.#onEnd());
+    socket.on('error', (error: Error) => this.#core.logClose(this, error.message));
+    socket.on('close', () => this.#onClose());
+    socket.on('drain', () => this.#onDrain());
+    this.#reader.state.authRequired = !session.authenticated;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+  /** Bytes of input held. */
+  get queryBufferBytes(): number {
+    return this.#reader.size;
+  }
+  /** Memory that input takes. */
+  get queryBufferMemory(): number {
+    return this.#reader.memory;
+  }
+  /** Bytes of replies that the client has not taken. */
+  get outputPendingBytes(): number {
+    return this.socket.writableLength;
+  }
+  get isPaused(): boolean {
+    return this.#waiting === Waiting.Paused;
+  }
+
+  /** Closes at once; pending replies are lost. */
+  kill(): void {
+    this.#closing = true;
+    this.socket.destroy();
+  }
+
+  /** Closes when the replies written so far are out. */
+  closeAfterWriting(): void {
+    this.#closing = true;
+    if (this.socket.writableLength === 0) this.socket.destroySoon();
+    else this.socket.end();
+  }
+
+  /** Goes on after CLIENT PAUSE or a rate limit. */
+  resume(): void {
+    if (this.#closed || (this.#waiting !== Waiting.Paused && this.#waiting !== Waiting.Rate)) return;
+    this.#goOn();
+  }
+
+  /** Writes bytes of an out-of-band message (MONITOR). */
+  push(bytes: Buffer): void {
+    if (this.#closed || this.#closing) return;
+    this.#write(bytes);
+  }
+
+  /** A shard worker is done with the input it was handed. */
+  handedBack(message: Buffer): void {
+    if (this.#closed) return;
+    const back = decodeHandBack(message);
+    this.session.db = back.db;
+    applySessionFlags(this.session, back.flags);
+    this.session.commands += back.commands;
+    this.session.lastCommand = this.#core.table.all[back.lastCommand] ?? this.session.lastCommand;
+    if (message.length > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER));
+    this.#reader.skip(back.consumed);
+    if (back.status === HandOverStatus.Close) {
+      this.closeAfterWriting();
+      return;
+    }
+    if (back.status === HandOverStatus.Paused) {
+      this.#waiting = Waiting.Paused;
+      this.#core.hold(this);
+      return;
+    }
+    this.#goOn();
+  }
+
+  /** Checked about once a second. @param now ms */
+  tick(now: number, idleMs: number): void {
+    if (idleMs > 0 && this.#waiting === Waiting.No && now - this.session.lastCommandAt > idleMs && !this.session.monitor) {
+      this.#core.logClose(this, 'Closing idle client');
+      this.kill();
+      return;
+    }
+    if (this.socket.writableLength > 0) this.#checkOutputLimit(now);
+  }
+
+  #onData(chunk: Buffer): void {
+    this.totalInput += chunk.length;
+    this.#core.stats.add(Stat.NetInput, chunk.length);
+    if (this.#closing) return;
+    this.#reader.limit = this.#core.queryBufferLimit;
+    if (!this.#reader.feed(chunk)) {
+      this.#tooMuchInput();
+      return;
+    }
+    if (this.#waiting === Waiting.No) this.#run();
+    else if (this.#reader.size > KEPT_INPUT_MAX) this.#stopReading();
+  }
+
+  /** Runs what the reader holds. */
+  #run(): void {
+    const core = this.#core;
+    const { batch, executor } = core;
+    const before = this.#reader.size;
+    executor.begin();
+    this.session.lastCommandAt = executor.cx.now;
+    let commands = 0;
+    let why: BatchEnd;
+    do {
+      why = batch.run(this.#reader, this.session, TURN_COMMANDS);
+      commands += batch.commands;
+      if (why === BatchEnd.ReplyFull) this.#flush();
+    } while (why === BatchEnd.ReplyFull && !this.#closing);
+    this.session.commands += commands;
+    this.#reader.state.authRequired = !this.session.authenticated;
+    if (why === BatchEnd.ProtocolError) this.#protocolError();
+    this.#flush();
+    executor.end();
+    if (why !== BatchEnd.Drained) this.#settle(why);
+    else core.stats.raise(Stat.MaxInputBuffer, this.#reader.size);
+    if (core.rateLimited && !this.#closing) this.#limitRate(commands, before - this.#reader.size);
+    if (this.#ended && this.#waiting === Waiting.No) this.closeAfterWriting();
+  }
+
+  #settle(why: BatchEnd): void {
+    const core = this.#core;
+    switch (why) {
+      case BatchEnd.HandOver:
+        this.#waiting = Waiting.Worker;
+        core.handOver(this, this.#reader.rest, this.#reader.restStart, this.#reader.restEnd);
+        break;
+      case BatchEnd.Deferred:
+        this.#waiting = Waiting.Deferred;
+        this.#await(core.executor.cx.deferred!);
+        break;
+      case BatchEnd.Paused:
+        this.#waiting = Waiting.Paused;
+        core.hold(this);
+        break;
+      case BatchEnd.TurnOver:
+        this.#waiting = Waiting.Paused;
+        setImmediate(() => this.resume());
+        break;
+      case BatchEnd.Close:
+        this.closeAfterWriting();
+        break;
+    }
+  }
+
+  #await(work: Promise<ReplyFunction>): void {
+    const core = this.#core;
+    const closes = core.executor.cx.closeAfterReply;
+    const answer = (write: ReplyFunction): void => {
+      if (this.#closed) return;
+      const reply = core.executor.cx.reply;
+      reply.resp = this.session.resp;
+      write(reply);
+      if (this.session.replyMode !== ReplyMode.On) applyReplyMode(core.executor.cx, this.session, 0);
+      this.#flush();
+      if (closes) this.closeAfterWriting();
+      else this.#goOn();
+    };
+    work.then(answer, (error: Error) => {
+      if (!(error instanceof Error) || !/^[A-Z]+ /.test(error.message)) core.fatal(error);
+      core.stats.countError(error.message);
+      answer((reply) => reply.error(error.message));
+    });
+  }
+
+  /** The wait is over: runs what came in meanwhile. */
+  #goOn(): void {
+    this.#waiting = Waiting.No;
+    if (this.#closing) return;
+    this.#reader.state.authRequired = !this.session.authenticated;
+    if (this.#reader.hasInput) this.#run();
+    else if (this.#ended) this.closeAfterWriting();
+    if (this.#waiting === Waiting.No) this.#startReading();
+  }
+
+  #tooMuchInput(): void {
+    const core = this.#core;
+    core.stats.add(Stat.QueryLimitDisconnects, 1);
+    core.log('warning', `Closing client that reached max query buffer length: ${core.describe(this)} (qbuf initial bytes: "${this.#inputStart()}")`);
+    this.kill();
+  }
+
+  #protocolError(): void {
+    const core = this.#core;
+    core.executor.cx.reply.error('ERR ' + core.parser.error);
+    core.stats.countError('ERR');
+    core.log('verbose', `Protocol error (${core.parser.error}) from client: ${core.describe(this)}. Query buffer: '${this.#inputStart()}'`);
+    this.#flush();
+    this.closeAfterWriting();
+  }
+
+  /** The beginning of the input that was not run, as a log line may show it. */
+  #inputStart(): string {
+    const { rest, restStart } = this.#reader;
+    return rest.toString('latin1', restStart, Math.min(this.#reader.restEnd, restStart + 64)).replace(/[^\x20-\x7e]/g, '.');
+  }
+
+  #flush(): void {
+    const reply = this.#core.executor.cx.reply;
+    const length = reply.length;
+    if (length === 0) return;
+    if (length <= COPY_REPLY_MAX) {
+      const bytes = Buffer.allocUnsafe(length);
+      reply.bytes.copy(bytes, 0, 0, length);
+      reply.reset();
+      this.#write(bytes);
+    } else this.#write(reply.take());
+  }
+
+  #write(bytes: Buffer): void {
+    const socket = this.socket;
+    this.totalOutput += bytes.length;
+    this.#core.stats.add(Stat.NetOutput, bytes.length);
+    if (!socket.writable) return;
+    if (!socket.write(bytes)) {
+      this.#core.stats.raise(Stat.MaxOutputBuffer, socket.writableLength);
+      this.#checkOutputLimit(Date.now());
+      if (socket.writableLength > OUTPUT_PENDING_MAX) this.#stopReading();
+    }
+  }
+
+  #checkOutputLimit(now: number): void {
+    const pending = this.socket.writableLength;
+    const limit = this.#core.outputLimit;
+    let over = limit.hard > 0 && pending >= limit.hard;
+    if (!over && limit.soft > 0 && pending >= limit.soft) {
+      if (this.#softLimitSince === 0) this.#softLimitSince = now;
+      over = now - this.#softLimitSince > limit.seconds * 1000;
+    } else this.#softLimitSince = 0;
+    if (!over) return;
+    this.#core.stats.add(Stat.OutputLimitDisconnects, 1);
+    this.#core.log('warning', `Client ${this.#core.describe(this)} closed for overcoming of output buffer limits.`);
+    this.kill();
+  }
+
+  #limitRate(commands: number, bytes: number): void {
+    const core = this.#core;
+    const now = core.executor.cx.now;
+    this.#rate ??= new RateLimit(core.rateCommands, core.rateBytes, now);
+    const delay = this.#rate.spend(commands, bytes, core.rateCommands, core.rateBytes, now);
+    if (delay === 0) return;
+    core.stats.add(Stat.RateLimited, 1);
+    core.stats.add(Stat.RateLimitedNow, 1);
+    this.#stopReading();
+    const idle = this.#waiting === Waiting.No;
+    if (idle) this.#waiting = Waiting.Rate;
+    setTimeout(() => {
+      core.stats.add(Stat.RateLimitedNow, -1);
+      if (this.#waiting === Waiting.Rate) this.resume();
+      else if (this.#waiting === Waiting.No) this.#startReading();
+    }, delay);
+  }
+
+  #stopReading(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  #startReading(): void {
+    if (!this.#paused || this.socket.writableLength > OUTPUT_PENDING_MAX) return;
+    this.#paused = false;
+    this.socket.resume();
+  }
+
+  #onDrain(): void {
+    this.#softLimitSince = 0;
+    if (this.#waiting === Waiting.No) this.#startReading();
+  }
+
+  #onEnd(): void {
+    this.#ended = true;
+    if (this.#waiting === Waiting.No) this.closeAfterWriting();
+  }
+
+  #onClose(): void {
+    this.#closed = true;
+    this.#reader.clear();
+    this.#core.forget(this);
+  }
+}
+

@@ -1,0 +1,87 @@
+// Runs the commands that a connection has sent, one after the other, until one of them ends the batch.
+// Acceptors and shard workers share it; what CLIENT REPLY hides is hidden here.
+
+import type { CommandContext } from '../commands/context.ts';
+import { ReplyMode, type Session } from '../commands/session.ts';
+import { ParseStatus, type RequestParser } from '../protocol/request-parser.ts';
+import type { RequestReader } from '../protocol/request-reader.ts';
+import { type Executor, Outcome } from './executor.ts';
+
+/** The first values are those of Outcome. */
+export const BatchEnd = {
+  /** Everything that was complete has run. */
+  Drained: 0,
+  /** The next command must run on a shard worker. */
+  HandOver: 1,
+  /** The last command answers later: cx.deferred. */
+  Deferred: 2,
+  /** The connection closes after what is written. */
+  Close: 3,
+  /** CLIENT PAUSE holds the next command back. */
+  Paused: 4,
+  /** The next command must run on the acceptor (on workers only). */
+  ToAcceptor: 5,
+  /** What comes next is not the protocol: parser.error. */
+  ProtocolError: 6,
+  /** Enough replies for one write. */
+  ReplyFull: 7,
+  /** Enough commands for one turn. */
+  TurnOver: 8,
+} as const;
+export type BatchEnd = (typeof BatchEnd)[keyof typeof BatchEnd];
+
+/** Reply bytes after which a batch is interrupted to write them. */
+const REPLY_BYTES = 256 * 1024;
+
+export class Batch {
+  readonly #executor: Executor;
+  readonly #parser: RequestParser;
+  readonly #cx: CommandContext;
+  /** Commands run. */
+  commands = 0;
+
+  constructor(executor: Executor, parser: RequestParser) {
+    this.#executor = executor;
+    this.#parser = parser;
+    this.#cx = executor.cx;
+  }
+
+  /**
+   * Runs commands of `reader` until one ends the batch. A command that has not run is the reader's next one.
+   * @param commandsMax after how many commands the turn is over
+   * @returns why it ended
+   */
+  run(reader: RequestReader, session: Session, commandsMax: number): BatchEnd {
+    const parser = this.#parser;
+    const cx = this.#cx;
+    cx.session = session;
+    cx.db = session.db;
+    cx.reply.resp = session.resp;
+    this.commands = 0;
+    for (;;) {
+      const status = reader.next(parser);
+      if (status === ParseStatus.Incomplete) return BatchEnd.Drained;
+      if (status === ParseStatus.Error) return BatchEnd.ProtocolError;
+      if (status === ParseStatus.Empty) continue;
+      const mark = cx.reply.length;
+      const outcome = this.#executor.execute(parser);
+      if (outcome !== Outcome.Done && outcome !== Outcome.Close && outcome !== Outcome.Deferred) {
+        reader.rewind();
+        return outcome;
+      }
+      this.commands++;
+      if (outcome === Outcome.Deferred) return BatchEnd.Deferred;
+      if (session.replyMode !== ReplyMode.On) applyReplyMode(cx, session, mark);
+      if (outcome === Outcome.Close) return BatchEnd.Close;
+      if (cx.reply.length > REPLY_BYTES) return BatchEnd.ReplyFull;
+      if (this.commands >= commandsMax) return BatchEnd.TurnOver;
+    }
+  }
+}
+
+/** Drops the reply written since `mark` if CLIENT REPLY says so, and moves SKIP on to the next command. */
+export function applyReplyMode(cx: CommandContext, session: Session, mark: number): void {
+  cx.reply.truncate(mark);
+  if (session.replyMode === ReplyMode.SkipNext) session.replyMode = ReplyMode.Skip;
+  else if (session.replyMode === ReplyMode.Skip) session.replyMode = ReplyMode.On;
+}

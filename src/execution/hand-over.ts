@@ -1,0 +1,110 @@
+// The messages between an acceptor and a shard worker, over rings.
+//
+//   acceptor -> worker: run this input for that client       worker -> acceptor: what came of it
+//     0  connection (number of the acceptor's)                 0  connection
+//     1  database                                              1  database
+//     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags
+//     3  client id, low word   4  high word                    3  bytes of input done
+//     5  bytes of name         6  bytes of address             4  status (HandOverStatus)
+//     7  -                                                     5  commands run   6  id of the last command   7  -
+//     name, address, input                                     replies
+//
+// Both are words of 32 bits, little endian. They never leave the process.
+
+import { Session } from '../commands/session.ts';
+
+export const HAND_OVER_HEADER = 32;
+
+export const HandOverStatus = {
+  /** All that was complete has run. */
+  Done: 0,
+  /** The connection closes after the replies. */
+  Close: 1,
+  /** The next command belongs on the acceptor, or is for it to judge. */
+  Return: 2,
+  /** CLIENT PAUSE holds the next command back. */
+  Paused: 3,
+} as const;
+
+const NO_TOUCH = 1 << 8;
+
+export function sessionFlags(session: Session): number {
+  return session.resp | (session.replyMode << 4) | (session.noTouch ? NO_TOUCH : 0);
+}
+
+export function applySessionFlags(session: Session, flags: number): void {
+  session.resp = flags & 15;
+  session.replyMode = (flags >> 4) & 15;
+  session.noTouch = (flags & NO_TOUCH) !== 0;
+}
+
+/** @param input the rest of the client's input: [start, end) */
+export function encodeHandOver(connection: number, session: Session, input: Buffer, start: number, end: number): Buffer {
+  const name = Buffer.from(session.name, 'latin1');
+  const address = Buffer.from(session.address, 'latin1');
+  const message = Buffer.allocUnsafe(HAND_OVER_HEADER + name.length + address.length + end - start);
+  message.writeInt32LE(connection, 0);
+  message.writeInt32LE(session.db, 4);
+  message.writeInt32LE(sessionFlags(session), 8);
+  message.writeInt32LE(session.id | 0, 12);
+  message.writeInt32LE(Math.floor(session.id / 4294967296), 16);
+  message.writeInt32LE(name.length, 20);
+  message.writeInt32LE(address.length, 24);
+  message.writeInt32LE(0, 28);
+  name.copy(message, HAND_OVER_HEADER);
+  address.copy(message, HAND_OVER_HEADER + name.length);
+  input.copy(message, HAND_OVER_HEADER + name.length + address.length, start, end);
+  return message;
+}
+
+export interface HandOver {
+  readonly connection: number;
+  readonly session: Session;
+  /** Where the input begins in the message. */
+  readonly inputAt: number;
+}
+
+export function decodeHandOver(message: Buffer, now: number): HandOver {
+  const nameLen = message.readInt32LE(20);
+  const addressLen = message.readInt32LE(24);
+  const nameAt = HAND_OVER_HEADER;
+  const addressAt = nameAt + nameLen;
+  const id = message.readInt32LE(16) * 4294967296 + message.readUInt32LE(12);
+  const session = new Session(id, message.toString('latin1', addressAt, addressAt + addressLen), '', false, now);
+  session.name = message.toString('latin1', nameAt, addressAt);
+  session.db = message.readInt32LE(4);
+  applySessionFlags(session, message.readInt32LE(8));
+  return { connection: message.readInt32LE(0), session, inputAt: addressAt + addressLen };
+}
+
+export interface HandBack {
+  readonly connection: number;
+  readonly db: number;
+  readonly flags: number;
+  /** Bytes of input that are done with. */
+  readonly consumed: number;
+  readonly status: number;
+  readonly commands: number;
+  readonly lastCommand: number;
+}
+
+/** @param reply bytes [0, replyLen) of replies */
+export function encodeHandBack(back: HandBack, reply: Buffer, replyLen: number): Buffer {
+  const message = Buffer.allocUnsafeSlow(HAND_OVER_HEADER + replyLen);
+  const words = [back.connection, back.db, back.flags, back.consumed, back.status, back.commands, back.lastCommand, 0];
+  for (let i = 0; i < words.length; i++) message.writeInt32LE(words[i]!, i * 4);
+  reply.copy(message, HAND_OVER_HEADER, 0, replyLen);
+  return message;
+}
+
+export function decodeHandBack(message: Buffer): HandBack {
+  return {
+    connection: message.readInt32LE(0),
+    db: message.readInt32LE(4),
+    flags: message.readInt32LE(8),
+    consumed: message.readInt32LE(12),
+    status: message.readInt32LE(16),
+    commands: message.readInt32LE(20),
+    lastCommand: message.readInt32LE(24),
+  };
+}

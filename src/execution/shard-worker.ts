@@ -1,0 +1,152 @@
+// A shard worker thread: runs what acceptors hand over, with blocking locks, and does the background work of its
+// shards (every W-th one) in between.
+//
+// It has no event loop of its own: it sleeps on its doorbell, and looks at its rings, its control port and the clock
+// when it wakes. Work handed over comes first; background work goes in steps of about a millisecond.
+
+import { ring, sleep } from '../memory/doorbell.ts';
+import { RingConsumer, RingProducer } from '../memory/ring.ts';
+import { Stat } from '../metrics/stats.ts';
+import { RequestParser } from '../protocol/request-parser.ts';
+import { RequestReader } from '../protocol/request-reader.ts';
+import type { CommandContext } from '../commands/context.ts';
+import { Background } from './background.ts';
+import { Batch, BatchEnd } from './batch.ts';
+import { Executor, type ExecutorEvents } from './executor.ts';
+import { decodeHandOver, encodeHandBack, HandOverStatus, sessionFlags } from './hand-over.ts';
+import { monitorLine } from './monitor-line.ts';
+import { slowEntry } from './slow-entry.ts';
+import { ThreadContext, type ThreadStart } from './thread-context.ts';
+
+/** Commands run for one connection before the next one gets its turn. */
+const TURN_COMMANDS = 512;
+const IDLE_MS = 100;
+const ROOM_WAIT_MS = 10;
+
+export class ShardWorker implements ExecutorEvents {
+  readonly thread: ThreadContext;
+  readonly #executor: Executor;
+  readonly #parser = new RequestParser();
+  readonly #batch: Batch;
+  readonly #background: Background;
+  readonly #fromAcceptors: RingConsumer[];
+  readonly #toAcceptors: RingProducer[];
+  readonly #control: Int32Array;
+  readonly #busy: () => boolean;
+  #published = 0;
+
+  constructor(start: ThreadStart) {
+    this.thread = new ThreadContext(start, 'shard-worker', {});
+    this.#executor = new Executor(this.thread.keyspace, this.thread, this, true);
+    this.#batch = new Batch(this.#executor, this.#parser);
+    this.#control = this.thread.keyspace.memory.control;
+    this.#fromAcceptors = start.rings.map((pair) => new RingConsumer(pair.toWorker));
+    this.#toAcceptors = start.rings.map((pair) => new RingProducer(pair.toAcceptor));
+    this.#background = new Background(this.thread);
+    this.#busy = () => this.#fromAcceptors.some((consumer) => !consumer.empty);
+    const { config } = this.thread;
+    const follow = (): void => {
+      this.#parser.maxBulkLength = config.getMemory('proto-max-bulk-len');
+    };
+    follow();
+    config.watch('proto-max-bulk-len', follow);
+  }
+
+  /** Works for ever. */
+  run(): never {
+    const { control, start } = this.thread;
+    for (;;) {
+      control.poll();
+      const worked = this.#serve();
+      const wait = this.#background.step(performance.now());
+      if (!worked) sleep(this.#control, start.thread, Math.min(wait, IDLE_MS), this.#busy);
+      this.#publish();
+    }
+  }
+
+  // ---- ExecutorEvents ----
+
+  monitored(cx: CommandContext): void {
+    this.thread.control.tell('monitor', monitorLine(cx));
+  }
+
+  slow(cx: CommandContext, usec: number): void {
+    this.thread.control.tell('slow', slowEntry(cx, usec));
+  }
+
+  makeRoom(): boolean {
+    return this.#background.makeRoom();
+  }
+
+  // ---- private ----
+
+  /** Runs at most one message of each acceptor. @returns whether there was any */
+  #serve(): boolean {
+    let worked = false;
+    for (let acceptor = 0; acceptor < this.#fromAcceptors.length; acceptor++) {
+      const consumer = this.#fromAcceptors[acceptor]!;
+      const message = consumer.receive();
+      if (consumer.takeRoomWish()) this.#ringAcceptor(acceptor);
+      if (message === null) continue;
+      worked = true;
+      this.#runFor(acceptor, message);
+    }
+    return worked;
+  }
+
+  #runFor(acceptor: number, message: Buffer): void {
+    const executor = this.#executor;
+    const { reply } = executor.cx;
+    const { connection, session, inputAt } = decodeHandOver(message, Date.now());
+    const reader = new RequestReader();
+    reader.feed(message.subarray(inputAt));
+    let status: number = HandOverStatus.Done;
+    executor.begin();
+    // A reply of any size is gathered whole: nothing is sent while locks are held, and the acceptor applies the limits.
+    const why = this.#batch.run(reader, session, TURN_COMMANDS);
+    if (why === BatchEnd.Close) status = HandOverStatus.Close;
+    else if (why === BatchEnd.Paused) status = HandOverStatus.Paused;
+    else if (why !== BatchEnd.Drained) status = HandOverStatus.Return;
+    executor.end();
+    this.thread.stats.add(Stat.InPlace, this.#batch.commands);
+    const back = {
+      connection,
+      db: session.db,
+      flags: sessionFlags(session),
+      consumed: message.length - inputAt - reader.size,
+      status,
+      commands: this.#batch.commands,
+      lastCommand: session.lastCommand === null ? -1 : session.lastCommand.id,
+    };
+    this.#send(acceptor, encodeHandBack(back, reply.bytes, reply.length));
+    reply.reset();
+    this.#parser.trim();
+  }
+
+  #send(acceptor: number, message: Buffer): void {
+    const producer = this.#toAcceptors[acceptor]!;
+    let done = producer.send(message, 0, message.length);
+    this.#ringAcceptor(acceptor);
+    while (!done) {
+      producer.waitForRoom(ROOM_WAIT_MS);
+      done = producer.flush();
+      this.#ringAcceptor(acceptor);
+    }
+  }
+
+  #ringAcceptor(acceptor: number): void {
+    ring(this.#control, this.thread.start.acceptorThreads[acceptor]!);
+  }
+
+  /** Gauges of this thread, about once a second. */
+  #publish(): void {
+    const now = performance.now();
+    if (now - this.#published < 1000) return;
+    this.#published = now;
+    const { stats } = this.thread;
+    const cpu = process.threadCpuUsage();
+    stats.set(Stat.CpuUserMs, cpu.user / 1000);
+    stats.set(Stat.CpuSystemMs, cpu.system / 1000);
+    stats.set(Stat.HeapBytes, process.memoryUsage().heapUsed);
+  }
+}

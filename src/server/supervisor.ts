@@ -1,0 +1,224 @@
+// The supervisor: the main thread of a server. Allocates the shared memory, starts the threads, listens, holds the
+// configuration that counts, answers the control plane, shuts down. It touches no data.
+//
+//   start:     threads ─▶ "Server initialized" ─▶ (load) ─▶ listen ─▶ "Ready to accept connections"
+//   shutdown:  stop listening ─▶ close clients ─▶ remove pid file and socket ─▶ exit
+
+import { randomBytes } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { createCommandTable } from '../commands/index.ts';
+import type { ServerFacts } from '../commands/server-api.ts';
+import { configSet } from '../config/set.ts';
+import type { ConfigStore } from '../config/store.ts';
+import { SERVER_VERSION } from '../config/version.ts';
+import type { SlowEntry } from '../execution/slow-entry.ts';
+import { RefusedError } from '../execution/control-port.ts';
+import { Keyspace } from '../keyspace/keyspace.ts';
+import { randomSeed } from '../keyspace/key-hash.ts';
+import type { Logger } from '../log/logger.ts';
+import { allocateSharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
+import { LatencyMonitor } from '../metrics/latency-monitor.ts';
+import { Sampler } from '../metrics/sampler.ts';
+import { SlowLog } from '../metrics/slow-log.ts';
+import { allocateStats, Stats } from '../metrics/stats.ts';
+import { logInitialized, logReady, logStart } from './banner.ts';
+import { controlMethods, type SupervisorApi } from './control-methods.ts';
+import { Listening } from './listening.ts';
+import { SUPERVISOR_THREAD, Threads } from './threads.ts';
+import { hookUnbuilt } from './unbuilt.ts';
+
+/** The version of Redis whose behaviour is served: clients choose features by it. */
+export const REDIS_VERSION = '7.4.0';
+const CRON_MS = 100;
+const CLOSE_WAIT_MS = 1000;
+
+export interface SupervisorOptions {
+  readonly config: ConfigStore;
+  readonly renames: readonly { readonly from: string; readonly to: string }[];
+  readonly log: Logger;
+  readonly argumentsGiven: boolean;
+  /** The working directory that relative paths of the configuration start from. */
+  readonly startDirectory: string;
+}
+
+export class Supervisor implements SupervisorApi {
+  readonly config: ConfigStore;
+  readonly log: Logger;
+  readonly facts: ServerFacts;
+  readonly slowLog: SlowLog;
+  readonly latency: LatencyMonitor;
+  readonly stats: Stats;
+  readonly keyspace: Keyspace;
+  readonly sampler: Sampler;
+  readonly threads: Threads;
+  readonly #listening: Listening;
+  readonly #options: SupervisorOptions;
+  readonly #pidFile: string;
+  #closing = false;
+
+  constructor(options: SupervisorOptions) {
+    const { config, log } = options;
+    this.#options = options;
+    this.config = config;
+    this.log = log;
+    this.facts = makeFacts(config);
+    const memory = allocateSharedBuffers(config.getInt('databases'));
+    const stats = allocateStats(createCommandTable().all.length);
+    const seed = randomSeed();
+    this.stats = new Stats(stats, SUPERVISOR_THREAD);
+    this.keyspace = new Keyspace(new SharedMemory(memory, SUPERVISOR_THREAD), seed);
+    this.slowLog = new SlowLog(config.getInt('slowlog-max-len'));
+    this.latency = new LatencyMonitor();
+    this.sampler = new Sampler(this.stats, this.keyspace);
+    this.#pidFile = this.#pathOf('pidfile') || (config.getBool('daemonize') ? '/var/run/redis.pid' : '');
+    logStart(log, this.facts, config, options.argumentsGiven);
+    this.threads = new Threads({
+      memory,
+      stats,
+      seed,
+      config,
+      renames: options.renames,
+      log,
+      facts: this.facts,
+      methods: { ...this.#threadMethods(), ...controlMethods(this) },
+      fatal: (what, error) => this.#fatal(what, error),
+    });
+    this.#listening = new Listening(config, this.threads, log, this.#pathOf('unixsocket'));
+    this.#hookConfig();
+  }
+
+  /** Starts to serve. @returns false if it could not; the log says why */
+  async start(): Promise<boolean> {
+    await this.threads.ready();
+    this.#writePidFile();
+    logInitialized(this.log, this.facts, this.config);
+    if ((await this.#listening.start()) !== null) return false;
+    logReady(this.log, this.config);
+    this.#handleSignals();
+    setInterval(() => this.sampler.sample(performance.now()), CRON_MS);
+    return true;
+  }
+
+  /** CONFIG SET. @throws RefusedError */
+  async setConfig(pairs: readonly string[], localClient: boolean): Promise<void> {
+    const refused = await configSet(this.config, pairs, { loading: false, localClient, warn: (message) => this.log.warning(message) });
+    if (refused !== null) throw new RefusedError(refused);
+    await this.#spreading;
+  }
+
+  /** Ends the server. @returns only if it does not (the promise then never settles: the process is gone) */
+  async shutdown(reason: string): Promise<never> {
+    if (!this.#closing) {
+      this.#closing = true;
+      this.log.warning(reason);
+      await this.#listening.stop();
+      const waited = new Promise((done) => setTimeout(done, CLOSE_WAIT_MS));
+      await Promise.race([this.threads.callAcceptors('close-clients'), waited]);
+      this.#removePidFile();
+      this.log.warning('Sabre is now ready to exit, bye bye...');
+      process.exit(0);
+    }
+    return new Promise(() => {});
+  }
+
+  #spreading: Promise<unknown> = Promise.resolve();
+
+  #hookConfig(): void {
+    const { config } = this;
+    config.onCommit((changes) => {
+      this.#spreading = this.threads.callAll('config-changed', changes);
+    });
+    config.watch('loglevel', () => this.log.setLevel(config.getEnum('loglevel') as never));
+    config.watch('slowlog-max-len', () => this.slowLog.setMaxLength(config.getInt('slowlog-max-len')));
+    const relisten = { apply: async () => ((await this.#listening.restart()) === null ? null : 'Unable to listen on this port. Check server logs.') };
+    config.hook('port', relisten);
+    config.hook('bind', relisten);
+    config.hook('dir', { apply: () => changeDirectory(config.getString('dir')) });
+    hookUnbuilt(config);
+  }
+
+  #threadMethods(): Record<string, (payload: never) => unknown> {
+    return {
+      'call-acceptors': ({ method, payload }: { method: string; payload: unknown }) => this.threads.callAcceptors(method, payload),
+      'call-threads': ({ method, payload }: { method: string; payload: unknown }) => this.threads.callAll(method, payload),
+      monitor: (line: string) => this.threads.tellAcceptors('monitor-line', line),
+      slow: (entry: SlowEntry) => this.slowLog.add(entry),
+    };
+  }
+
+  #handleSignals(): void {
+    process.on('SIGTERM', () => void this.shutdown('Received SIGTERM scheduling shutdown...'));
+    process.on('SIGINT', () => {
+      if (this.#closing) {
+        this.log.warning('You insist... exiting now.');
+        process.exit(1);
+      }
+      void this.shutdown('Received SIGINT scheduling shutdown...');
+    });
+    process.on('SIGHUP', () => this.log.debug('SIGHUP ignored'));
+  }
+
+  #fatal(what: string, error: unknown): void {
+    if (this.#closing && error === null) return;
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error ?? '');
+    this.log.warning(`=== SABRE BUG REPORT: ${what}. The process ends; restart recovers. ===`);
+    this.log.raw(`${stack}\n`);
+    this.#removePidFile();
+    process.exit(1);
+  }
+
+  #pathOf(name: 'pidfile' | 'unixsocket'): string {
+    const path = this.config.getString(name);
+    return path === '' ? '' : resolve(this.#options.startDirectory, path);
+  }
+
+  #writePidFile(): void {
+    if (this.#pidFile === '') return;
+    try {
+      writeFileSync(this.#pidFile, `${process.pid}\n`);
+    } catch (error) {
+      this.log.warning(`Failed to write PID file: ${(error as Error).message}`);
+    }
+  }
+
+  #removePidFile(): void {
+    if (this.#pidFile !== '') rmSync(this.#pidFile, { force: true });
+  }
+}
+
+function makeFacts(config: ConfigStore): ServerFacts {
+  const cores = availableParallelism();
+  return {
+    pid: process.pid,
+    runId: randomBytes(20).toString('hex'),
+    startedAt: Date.now(),
+    version: SERVER_VERSION,
+    redisVersion: REDIS_VERSION,
+    acceptors: config.getInt('acceptors') || automaticAcceptors(cores),
+    shardWorkers: config.getInt('shard-workers') || automaticWorkers(cores),
+    configFile: config.configFile ?? '',
+    executable: process.argv[1] ?? process.execPath,
+  };
+}
+
+/** One on one or two cores; else half of them: the kernel's network work takes its part of the others. */
+function automaticAcceptors(cores: number): number {
+  return Math.min(16, Math.max(1, Math.floor(cores / 2)));
+}
+
+/** Mostly idle, so few: one for every four cores. */
+function automaticWorkers(cores: number): number {
+  return Math.min(16, Math.max(1, Math.floor(cores / 4)));
+}
+
+/** @returns null, or the reason it failed */
+function changeDirectory(path: string): string | null {
+  try {
+    process.chdir(path);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

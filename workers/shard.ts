@@ -1,0 +1,9 @@
+// Entry of a shard worker thread: see src/execution/shard-worker.ts.
+
+import { workerData } from 'node:worker_threads';
+import { ShardWorker } from '../src/execution/shard-worker.ts';
+import type { ThreadStart } from '../src/execution/thread-context.ts';
+
+const worker = new ShardWorker(workerData as ThreadStart);
+worker.thread.control.tell('thread-ready', worker.thread.threadName);
+worker.run();
