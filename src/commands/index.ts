@@ -3,12 +3,24 @@
  * with `createCommandTable()` when it starts; ids are the same in all of them.
  */
 import { allCommandFacts } from './facts/command-facts.ts';
+import { clientCommands } from './family-client.ts';
 import { commandCommands } from './family-command.ts';
+import { connectionCommands } from './family-connection.ts';
 import { genericCommands } from './family-generic.ts';
 import { stringCommands } from './family-string.ts';
+import { stringEditCommands } from './family-string-edit.ts';
+import { stringLcsCommands } from './family-string-lcs.ts';
 import { buildCommandTable, type CommandTable, type FamilyHandlers } from './table.ts';
 
-const FAMILIES: readonly FamilyHandlers[] = [commandCommands, stringCommands, genericCommands];
+const FAMILIES: readonly FamilyHandlers[] = [
+  commandCommands,
+  stringCommands,
+  stringEditCommands,
+  stringLcsCommands,
+  genericCommands,
+  connectionCommands,
+  clientCommands,
+];
 
 /** @returns a new table with every command that is built */
 export function createCommandTable(): CommandTable {

@@ -1,0 +1,66 @@
+// The line of CLIENT LIST, CLIENT INFO and the log about one client, with Redis 7.4's fields in its order.
+
+import type { Session } from './session.ts';
+
+/** What is known of a client beside its session. All in bytes. */
+export interface ClientBuffers {
+  /** File descriptor of its socket; where Node does not tell, absent. */
+  readonly fd?: number;
+  /** Input received and not yet run. */
+  readonly queryBufferBytes: number;
+  /** Memory that input takes. */
+  readonly queryBufferMemory: number;
+  /** Replies that the client has not taken. */
+  readonly outputPendingBytes: number;
+}
+
+/** Letters of CLIENT LIST's `flags`. A client in MONITOR is an observer. */
+export function clientFlags(session: Session): string {
+  let flags = '';
+  if (session.monitor) flags += 'O';
+  if (session.unix) flags += 'U';
+  if (session.noEvict) flags += 'e';
+  if (session.noTouch) flags += 'T';
+  return flags === '' ? 'N' : flags;
+}
+
+/**
+ * Fields without a meaning here have the value that they have in a Redis without what they tell of: subscriptions
+ * and transactions (none), argv-mem (arguments are read where they arrived), rbs, rbp, obl (replies are gathered per
+ * thread, not per client).
+ * @param now unix time in ms
+ * @returns the line, without its end
+ */
+export function clientLine(session: Session, buffers: ClientBuffers, now: number): string {
+  const pending = buffers.outputPendingBytes;
+  const free = Math.max(0, buffers.queryBufferMemory - buffers.queryBufferBytes);
+  return [
+    `id=${session.id}`,
+    `addr=${session.address}`,
+    `laddr=${session.localAddress}`,
+    `fd=${buffers.fd ?? -1}`,
+    `name=${session.name}`,
+    `age=${seconds(now - session.createdAt)}`,
+    `idle=${seconds(now - session.lastCommandAt)}`,
+    `flags=${clientFlags(session)}`,
+    `db=${session.db}`,
+    'sub=0 psub=0 ssub=0 multi=-1 watch=0',
+    `qbuf=${buffers.queryBufferBytes}`,
+    `qbuf-free=${free}`,
+    'argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0',
+    `oll=${pending > 0 ? 1 : 0}`,
+    `omem=${pending}`,
+    `tot-mem=${buffers.queryBufferBytes + free + pending}`,
+    `events=${pending > 0 ? 'rw' : 'r'}`,
+    `cmd=${session.lastCommand?.name ?? 'NULL'}`,
+    `user=${session.user}`,
+    'redir=-1',
+    `resp=${session.resp}`,
+    `lib-name=${session.libName}`,
+    `lib-ver=${session.libVersion}`,
+  ].join(' ');
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.floor(ms / 1000));
+}

@@ -1,0 +1,32 @@
+// Changes of a client's session that several commands make: leaving MONITOR, starting afresh.
+
+import { GlobalWord } from '../memory/layout.ts';
+import { DEFAULT_USER, passwordNeeded } from './client-auth.ts';
+import type { CommandContext } from './context.ts';
+import { ReplyMode } from './session.ts';
+
+/**
+ * Puts the client in MONITOR or takes it out, and counts it. A connection that closes in MONITOR is uncounted by its
+ * acceptor.
+ */
+export function setMonitor(cx: CommandContext, on: boolean): void {
+  if (cx.session.monitor === on) return;
+  cx.session.monitor = on;
+  Atomics.add(cx.keyspace.memory.control, GlobalWord.Monitors, on ? 1 : -1);
+}
+
+/** What RESET does: all that a new connection begins with, except the library's name and version. */
+export function resetSession(cx: CommandContext): void {
+  const session = cx.session;
+  setMonitor(cx, false);
+  session.db = 0;
+  cx.db = 0;
+  session.resp = 2;
+  cx.reply.resp = 2;
+  session.authenticated = !passwordNeeded(cx);
+  session.user = DEFAULT_USER;
+  session.name = '';
+  session.replyMode = ReplyMode.On;
+  session.noTouch = false;
+  session.noEvict = false;
+}
