@@ -176,7 +176,7 @@ function valueMatches(
       rec.bytes.compare(cx.input, off, off + len, rec.valueOffset, rec.valueOffset + len) === 0;
     return equal === (flag === SetFlag.IfEq) ? 1 : 0;
   }
-  if (!isDigest(cx.input, off, len)) {
+  if (!isDigest(len)) {
     cx.error(DIGEST_FORMAT);
     return -1;
   }

@@ -48,8 +48,8 @@ export function digestText(bytes: Buffer, off: number, len: number): string {
   return xxh3(bytes, off, len).toString(16).padStart(DIGEST_DIGITS, '0');
 }
 
-/** Whether an argument has the length of a digest. Redis looks at nothing else. */
-export function isDigest(_bytes: Buffer, _off: number, len: number): boolean {
+/** Whether an argument of this many bytes may be a digest. Redis looks at nothing else. */
+export function isDigest(len: number): boolean {
   return len === DIGEST_DIGITS;
 }
 
