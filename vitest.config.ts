@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Where the results also go as JSON, for scripts. */
+const json = process.env['SABRE_TEST_JSON'];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -7,5 +10,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    reporters: json === undefined ? ['default'] : ['default', ['json', { outputFile: json }]],
   },
 });
