@@ -42,6 +42,8 @@ export interface Heading {
 
 /** A generator late by this part of the measured latency is worth a remark. */
 const LAG_REMARKABLE = 0.4;
+/** Others' CPU time, in percent of one core, that is worth a remark. */
+const FOREIGN_REMARKABLE_PERCENT = 15;
 
 /** Whether a target is reached, by medians. */
 export function judge(
@@ -92,25 +94,38 @@ export function makeRows(outcome: RunOutcome): Row[] {
   );
 }
 
+/** Median of one figure over all samples of a scenario (on one server, or on all). */
+function medianOf(outcome: ScenarioOutcome, key: string, server?: string): number | undefined {
+  const mine = outcome.samples.filter((one) => server === undefined || one.server === server);
+  const values = mine.map((one) => one.values[key]).filter((value) => value !== undefined);
+  return values.length === 0 ? undefined : median(values);
+}
+
+/** An open loop whose generator was itself late: its latencies say more about the generator's core than about the server. */
+function lateRemark(outcome: ScenarioOutcome, server: string): string | undefined {
+  const lag = medianOf(outcome, 'generatorLagP999Us', server);
+  const latency = medianOf(outcome, 'p999Us', server);
+  if (lag === undefined || latency === undefined || lag < LAG_REMARKABLE * latency) return undefined;
+  const figures = `p99.9 ${formatFigure(lag)} µs of ${formatFigure(latency)}`;
+  return `${outcome.scenario.name}, ${server}: the load generator itself was late (${figures}), so the latencies are upper bounds`;
+}
+
 /**
- * Remarks on results that mean less than they look: an open loop whose generator was itself late, so that its latencies
- * say more about the generator's core than about the servers.
+ * Remarks on results that mean less than they look: others used the machine meanwhile, or an open loop could not keep
+ * its own time.
  */
 export function remarks(outcome: RunOutcome): string[] {
   const found: string[] = [];
-  for (const { scenario, samples } of outcome.outcomes) {
-    for (const { label } of outcome.servers) {
-      const mine = samples.filter(
-        (one) => one.server === label && one.values['generatorLagP999Us'] !== undefined,
-      );
-      if (mine.length === 0) continue;
-      const lag = median(mine.map((one) => one.values['generatorLagP999Us']!));
-      const latency = median(mine.map((one) => one.values['p999Us']!));
-      if (lag < LAG_REMARKABLE * latency) continue;
-      found.push(
-        `${scenario.name}, ${label}: the load generator itself was late (p99.9 ${formatFigure(lag)} µs of ${formatFigure(latency)}): a busy machine or too few cores; the latencies are upper bounds`,
-      );
-    }
+  const busy = outcome.outcomes
+    .map((one) => ({ name: one.scenario.name, percent: medianOf(one, 'foreignCpuPercent') ?? 0 }))
+    .filter((one) => one.percent > FOREIGN_REMARKABLE_PERCENT);
+  if (busy.length > 0) {
+    const list = busy.map((one) => `${one.name} ${Math.round(one.percent)}%`).join(', ');
+    found.push(`not a quiet machine: other processes took, of one core, during ${list}; measure again`);
+  }
+  for (const one of outcome.outcomes) {
+    for (const { label } of outcome.servers)
+      found.push(...[lateRemark(one, label)].filter((text) => text !== undefined));
   }
   return found;
 }

@@ -17,6 +17,7 @@ import {
   takeSample,
   warmUp,
 } from './measure.ts';
+import { watchForeignCpu } from './process-stats.ts';
 import type { Group, Scenario } from './scenarios.ts';
 import { commandLine, Server, ServerFailure, type ServerSpec } from './servers.ts';
 
@@ -62,10 +63,11 @@ function extraArgs(plan: RunPlan, group: Group, spec: ServerSpec): string[] {
   return spec.sabre ? [...plan.sabreArgs, ...group.sabreArgs] : [];
 }
 
-/** Takes a scenario's rounds. `sample` takes one sample on server number `side`. */
+/** Takes a scenario's rounds. `sample` takes one sample on server number `side`; `running` are the servers that are up. */
 async function takeRounds(
   plan: RunPlan,
   outcome: ScenarioOutcome,
+  running: readonly Server[],
   sample: (side: number) => Promise<Sample>,
 ): Promise<void> {
   const { scenario } = outcome;
@@ -74,7 +76,10 @@ async function takeRounds(
   for (let round = 1; round <= rounds; round++) {
     const figures: string[] = [];
     for (let side = 0; side < plan.servers.length; side++) {
+      const endWatch = watchForeignCpu(running.map((server) => server.pid));
       const values = await sample(side);
+      const foreignCpuPercent = endWatch();
+      if (foreignCpuPercent !== undefined) values['foreignCpuPercent'] = foreignCpuPercent;
       const server = plan.servers[side]!.label;
       outcome.samples.push({ round, server, values });
       const value = values[metric.key];
@@ -117,7 +122,9 @@ async function runScenario(
         `  ${scenario.name.padEnd(18)} rate ${formatFigure(state.rate)} req/s, half of ${base.spec.label}'s top`,
       );
     }
-    await takeRounds(plan, outcome, (side) => takeSample(scenario, servers[side]!, plan.settings, state));
+    await takeRounds(plan, outcome, servers, (side) =>
+      takeSample(scenario, servers[side]!, plan.settings, state),
+    );
   });
 }
 
@@ -166,7 +173,7 @@ async function runServedGroup(plan: RunPlan, group: Group, outcomes: ScenarioOut
 async function runStartGroup(plan: RunPlan, group: Group, outcomes: ScenarioOutcome[]): Promise<void> {
   for (const outcome of outcomes) {
     await attempt(plan, outcome, () =>
-      takeRounds(plan, outcome, (side) => {
+      takeRounds(plan, outcome, [], (side) => {
         const spec = plan.servers[side]!;
         return sampleStart(spec, extraArgs(plan, group, spec));
       }),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compact, drawChart, escapeXml, scaleEnd } from '../../native-free-bench/chart.ts';
 import { parseOptions } from '../../native-free-bench/options.ts';
-import { parseCpuSeconds } from '../../native-free-bench/process-stats.ts';
+import { parseCpuSeconds, parseMachineSeconds } from '../../native-free-bench/process-stats.ts';
 import { parseCsv } from '../../native-free-bench/redis-benchmark.ts';
 import {
   type Heading,
@@ -124,11 +124,14 @@ describe('rows', () => {
     expect(textTable(ROWS, ['Sabre'])).not.toContain('100,000');
   });
 
-  it('are remarked on when the generator itself was late', () => {
+  it('are remarked on when the generator was late or the machine busy', () => {
     expect(remarks(OUTCOME)).toEqual([]);
     const samples = [{ round: 1, server: 'Sabre', values: { p999Us: 100, generatorLagP999Us: 60 } }];
     const late = { ...OUTCOME, outcomes: [{ ...OUTCOME.outcomes[1]!, samples }] };
-    expect(remarks(late)).toHaveLength(1);
+    expect(remarks(late)).toEqual([expect.stringContaining('itself was late')]);
+    const others = [{ round: 1, server: 'Sabre', values: { p999Us: 100, foreignCpuPercent: 80 } }];
+    const busy = { ...OUTCOME, outcomes: [{ ...OUTCOME.outcomes[1]!, samples: others }] };
+    expect(remarks(busy)).toEqual([expect.stringContaining('slow 80%')]);
   });
 });
 
@@ -289,5 +292,6 @@ describe('what other programs print', () => {
   it('/proc/PID/stat: CPU time after a name with blanks and brackets', () => {
     const stat = `12 (a) b (c) S 1 12 12 0 -1 4194560 5 0 0 0 ${150} ${50} 0 0 20 0 11 0`;
     expect(parseCpuSeconds(stat)).toBe(2);
+    expect(parseMachineSeconds('cpu  100 20 80 9000 5 1 7 0 0 0\ncpu0 1 1 1 1\n')).toBe(2);
   });
 });
