@@ -7,6 +7,7 @@ import { clientCommands } from './family-client.ts';
 import { commandCommands } from './family-command.ts';
 import { connectionCommands } from './family-connection.ts';
 import { genericCommands } from './family-generic.ts';
+import { hyperloglogCommands } from './family-hyperloglog.ts';
 import { stringCommands } from './family-string.ts';
 import { stringEditCommands } from './family-string-edit.ts';
 import { stringLcsCommands } from './family-string-lcs.ts';
@@ -18,6 +19,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   stringEditCommands,
   stringLcsCommands,
   genericCommands,
+  hyperloglogCommands,
   connectionCommands,
   clientCommands,
 ];
