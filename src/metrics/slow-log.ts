@@ -22,12 +22,21 @@ export interface SlowLogEntry extends SlowCommand {
 export class SlowLog {
   /** Newest last. */
   readonly #entries: SlowLogEntry[] = [];
+  #lengthMax: number;
   #nextId = 0;
 
   /** @param lengthMax slowlog-max-len */
-  add(command: SlowCommand, lengthMax: number): void {
+  constructor(lengthMax: number) {
+    this.#lengthMax = lengthMax;
+  }
+
+  setMaxLength(lengthMax: number): void {
+    this.#lengthMax = lengthMax;
+  }
+
+  add(command: SlowCommand): void {
     this.#entries.push({ id: this.#nextId++, ...command });
-    const over = this.#entries.length - lengthMax;
+    const over = this.#entries.length - this.#lengthMax;
     if (over > 0) this.#entries.splice(0, over);
   }
 

@@ -1,9 +1,10 @@
 // Counters of the server in shared memory: each thread writes only its own block, readers sum over the blocks.
 //
-//   stats    Float64Array: THREADS_MAX blocks of STAT_COUNT counters (single writer each, so plain stores)
-//   commands Float64Array: THREADS_MAX blocks of commandCount x COMMAND_STAT_COUNT
-//   latency  Float64Array: THREADS_MAX blocks of commandCount x LATENCY_BUCKETS calls by power of two of microseconds
-//   errors   Float64Array: THREADS_MAX blocks of ERROR_PREFIXES.length
+//   stats    Float64Array: a block per thread, of STAT_COUNT counters (single writer each, so plain stores)
+//   commands Float64Array: a block per thread, of commandCount x COMMAND_STAT_COUNT
+//   latency  Float64Array: a block per thread, of commandCount x LATENCY_BUCKETS calls by power of two of microseconds
+//   errors   Float64Array: a block per thread, of ERROR_PREFIXES.length
+//   server   Float64Array: ServerGauge, of the server as a whole; written by the supervisor only (sampler.ts)
 //
 // A reader may miss an increment that is under way, never see a torn one. CONFIG RESETSTAT asks every thread to clear
 // its own block, so that no counter has two writers.
@@ -46,6 +47,35 @@ export const Stat = {
 } as const;
 export const STAT_COUNT = 64;
 
+/** What the supervisor publishes about the whole server. */
+export const ServerGauge = {
+  /** instantaneous_* of INFO: per second, and in KiB per second. */
+  OpsPerSecond: 0,
+  InputKibPerSecond: 1,
+  OutputKibPerSecond: 2,
+  /** Bytes. */
+  RssBytes: 3,
+  PeakBytes: 4,
+  StartupBytes: 5,
+  /** Unix time in ms of the largest use of memory. */
+  PeakAt: 6,
+} as const;
+const SERVER_GAUGE_COUNT = 16;
+
+/** Gauges: CONFIG RESETSTAT leaves them alone. */
+const GAUGES: ReadonlySet<number> = new Set([
+  Stat.Clients,
+  Stat.ClientMemory,
+  Stat.RateLimitedNow,
+  Stat.CpuUserMs,
+  Stat.CpuSystemMs,
+  Stat.HeapBytes,
+  Stat.Blocked,
+  Stat.ClientsQueryMemory,
+  Stat.ClientsOutputMemory,
+  Stat.Keys,
+]);
+
 export const CommandStat = { Calls: 0, Usec: 1, Rejected: 2, Failed: 3 } as const;
 export const COMMAND_STAT_COUNT = 4;
 /** Bucket b counts calls of [2^(b-1), 2^b) microseconds; the last one all longer ones. */
@@ -63,15 +93,21 @@ export interface StatBuffers {
   readonly commands: SharedArrayBuffer;
   readonly latency: SharedArrayBuffer;
   readonly errors: SharedArrayBuffer;
+  readonly server: SharedArrayBuffer;
   readonly commandCount: number;
 }
 
-export function allocateStats(commandCount: number): StatBuffers {
+/**
+ * @param commandCount rows of the command table
+ * @param threadCount highest id of a thread; sums over threads take less time with fewer
+ */
+export function allocateStats(commandCount: number, threadCount = THREADS_MAX): StatBuffers {
   return {
-    stats: new SharedArrayBuffer(THREADS_MAX * STAT_COUNT * 8),
-    commands: new SharedArrayBuffer(THREADS_MAX * commandCount * COMMAND_STAT_COUNT * 8),
-    latency: new SharedArrayBuffer(THREADS_MAX * commandCount * LATENCY_BUCKETS * 8),
-    errors: new SharedArrayBuffer(THREADS_MAX * ERROR_PREFIXES.length * 8),
+    stats: new SharedArrayBuffer(threadCount * STAT_COUNT * 8),
+    commands: new SharedArrayBuffer(threadCount * commandCount * COMMAND_STAT_COUNT * 8),
+    latency: new SharedArrayBuffer(threadCount * commandCount * LATENCY_BUCKETS * 8),
+    errors: new SharedArrayBuffer(threadCount * ERROR_PREFIXES.length * 8),
+    server: new SharedArrayBuffer(SERVER_GAUGE_COUNT * 8),
     commandCount,
   };
 }
@@ -82,6 +118,8 @@ export class Stats {
   readonly commands: Float64Array;
   readonly latency: Float64Array;
   readonly errors: Float64Array;
+  /** By ServerGauge. */
+  readonly server: Float64Array;
   readonly commandCount: number;
   /** Where this thread's blocks begin. */
   readonly statBase: number;
@@ -89,13 +127,14 @@ export class Stats {
   readonly latencyBase: number;
   readonly errorBase: number;
 
-  /** @param thread id of the calling thread, 1..THREADS_MAX */
+  /** @param thread id of the calling thread, 1..the number of threads allocated for */
   constructor(buffers: StatBuffers, thread: number) {
     this.buffers = buffers;
     this.stats = new Float64Array(buffers.stats);
     this.commands = new Float64Array(buffers.commands);
     this.latency = new Float64Array(buffers.latency);
     this.errors = new Float64Array(buffers.errors);
+    this.server = new Float64Array(buffers.server);
     this.commandCount = buffers.commandCount;
     const block = thread - 1;
     this.statBase = block * STAT_COUNT;
@@ -147,12 +186,11 @@ export class Stats {
   /** Largest value of a gauge over all threads. */
   max(stat: number): number {
     let max = 0;
-    for (let block = 0; block < THREADS_MAX; block++)
-      max = Math.max(max, this.stats[block * STAT_COUNT + stat]!);
+    for (let at = stat; at < this.stats.length; at += STAT_COUNT) max = Math.max(max, this.stats[at]!);
     return max;
   }
 
-  /** A counter of one thread. @param thread 1..THREADS_MAX */
+  /** A counter of one thread. @param thread its id, from 1 */
   of(thread: number, stat: number): number {
     return this.stats[(thread - 1) * STAT_COUNT + stat]!;
   }
@@ -175,14 +213,7 @@ export class Stats {
 
   /** CONFIG RESETSTAT for this thread: clears its counters, not its gauges. */
   reset(): void {
-    const gauges: readonly number[] = [
-      Stat.Clients,
-      Stat.ClientMemory,
-      Stat.RateLimitedNow,
-      Stat.HeapBytes,
-      Stat.Blocked,
-    ];
-    for (let stat = 0; stat < STAT_COUNT; stat++) if (!gauges.includes(stat)) this.set(stat, 0);
+    for (let stat = 0; stat < STAT_COUNT; stat++) if (!GAUGES.has(stat)) this.set(stat, 0);
     this.commands.fill(0, this.commandBase, this.commandBase + this.commandCount * COMMAND_STAT_COUNT);
     this.errors.fill(0, this.errorBase, this.errorBase + ERROR_PREFIXES.length);
     this.resetLatency();
@@ -196,6 +227,6 @@ export class Stats {
 
 function sumBlocks(values: Float64Array, blockSize: number, at: number): number {
   let sum = 0;
-  for (let block = 0; block < THREADS_MAX; block++) sum += values[block * blockSize + at]!;
+  for (let i = at; i < values.length; i += blockSize) sum += values[i]!;
   return sum;
 }
