@@ -3,6 +3,8 @@
  * with `createCommandTable()` when it starts; ids are the same in all of them.
  */
 import { allCommandFacts } from './facts/command-facts.ts';
+import { bitmapCommands } from './family-bitmap.ts';
+import { bitmapFieldCommands } from './family-bitmap-field.ts';
 import { clientCommands } from './family-client.ts';
 import { commandCommands } from './family-command.ts';
 import { connectionCommands } from './family-connection.ts';
@@ -18,6 +20,8 @@ const FAMILIES: readonly FamilyHandlers[] = [
   stringCommands,
   stringEditCommands,
   stringLcsCommands,
+  bitmapCommands,
+  bitmapFieldCommands,
   genericCommands,
   hyperloglogCommands,
   connectionCommands,

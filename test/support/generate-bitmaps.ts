@@ -1,6 +1,7 @@
 // Random bitmap commands. Left out: BITOP's DIFF, DIFF1, ANDOR, ONE, which redis-server 7.0 does not have.
 
 import fc from 'fast-check';
+import { type Comparison, exact } from './comparisons.ts';
 import {
   anyCase,
   anyKey,
@@ -13,6 +14,19 @@ import {
   weighted,
 } from './generator-parts.ts';
 import type { Argument } from './raw-client.ts';
+import { isError } from './resp-parser.ts';
+
+const BAD_ARGUMENT = /^ERR (syntax error|value is not an integer)/;
+
+/**
+ * Before 7.2, redis-server looked at the key of BITCOUNT and BITPOS first: for a missing key, or one of another type,
+ * it did not see that a later argument was bad.
+ */
+const argumentsFirst: Comparison = (left, right) =>
+  exact(left, right) ||
+  (isError(left) &&
+    BAD_ARGUMENT.test(String(left.bytes)) &&
+    (right.type === 'integer' || String(right.bytes).startsWith('WRONGTYPE')));
 
 /** Offsets of bits: mostly near, sometimes past the limit of 2^32, never so far that values get huge. */
 const bitOffset = fc.oneof(
@@ -160,8 +174,8 @@ const goodBitfieldRo = single(
 export const bitmapCommands: Generator = weighted(
   [8, single(command('SETBIT', anyKey, bitOffset, bit))],
   [5, single(command('GETBIT', readableKey, bitOffset))],
-  [5, single(command('BITCOUNT', readableKey, range))],
-  [6, single(command('BITPOS', readableKey, bit, bitposRange))],
+  [5, single(command('BITCOUNT', readableKey, range), argumentsFirst)],
+  [6, single(command('BITPOS', readableKey, bit, bitposRange), argumentsFirst)],
   [4, bitop],
   [2, bitopNot],
   [6, bitfield],
