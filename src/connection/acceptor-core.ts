@@ -83,7 +83,7 @@ export class AcceptorCore implements ExecutorEvents {
     this.#control = this.thread.keyspace.memory.control;
     this.#toWorkers = start.rings.map((pair) => new RingProducer(pair.toWorker));
     this.#fromWorkers = start.rings.map((pair) => new RingConsumer(pair.toAcceptor));
-    this.#evictor = new Evictor(this.thread.keyspace, this.thread.config);
+    this.#evictor = new Evictor(this.thread.keyspace, this.thread.config, this.thread.stats);
     this.#followConfig();
     listenForRings(this.#control, start.thread, () => this.#wake());
     this.thread.control.listen();

@@ -30,7 +30,8 @@ const DIRECTORY_HEADER_WORDS = 2;
 /** Entries that a segment's block of 4 KiB holds. */
 export const SEGMENT_MAX = 510;
 const DEPTH_MAX = 22;
-const NO_EXPIRY = 0x7fffffff;
+/** A bound of expiries where none are. */
+export const NO_EXPIRY = 0x7fffffff;
 const COUNT_MASK = 0x7fffffff;
 
 /** Words of a database entry. */
@@ -136,6 +137,23 @@ export class SlotIndex {
     words[this.#entryOf(words, (segment & REF_MASK) << 2, hash, oldRef) + 1] = newRef;
   }
 
+  /** Whether an entry of this hash and record is there: for references that outlived the lock. */
+  holds(db: number, local: number, hash: number, ref: number): boolean {
+    const segment = this.#segmentOf(db, local, hash);
+    if (segment === 0) return false;
+    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+    const at = (segment & REF_MASK) << 2;
+    const capacity = words[at]! >>> 16;
+    const entries = at + SEGMENT_HEADER_WORDS;
+    let index = (((hash << (words[at + 1]! & 0xff)) >>> 16) * capacity) >>> 16;
+    for (;;) {
+      const found = words[entries + index * 2 + 1]!;
+      if (found === 0) return false;
+      if (found === ref) return (words[entries + index * 2]! & ~1) === hash;
+      if (++index === capacity) index = 0;
+    }
+  }
+
   /** Takes a record out of the index; the record itself stays. */
   remove(db: number, local: number, hash: number, ref: number): void {
     const segment = this.#segmentOf(db, local, hash);
@@ -239,6 +257,13 @@ export class SlotIndex {
   /** Ref of the segment of a slot that holds `hash`, 0 if the slot is empty. */
   segmentAt(db: number, local: number, hash: number): number {
     return this.#segmentOf(db, local, hash);
+  }
+
+  /** Moves the segment that holds `hash` to a new block: defragmentation. @throws OutOfMemoryError */
+  moveSegment(db: number, local: number, hash: number): void {
+    const segment = this.#segmentOf(db, local, hash);
+    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+    this.#rebuild(db, local, hash, segment, words[(segment & REF_MASK) << 2]! >>> 16);
   }
 
   /**

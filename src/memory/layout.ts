@@ -74,6 +74,8 @@ export const GlobalWord = {
   PauseUntil: 448,
   /** 1 while the server must refuse commands because it loads data. */
   Loading: 480,
+  /** 1 while background work is stopped (DEBUG PAUSE-CRON 1). */
+  CronPaused: 512,
 } as const;
 
 export const THREADS_BYTE_OFFSET = 4096;
@@ -111,7 +113,7 @@ export const ShardCounter = {
   Contended: 8,
   /** Commands run with this shard as the first of their keys. */
   Commands: 9,
-  /** Records moved by compaction; bytes in chunks given back by it. */
+  /** Records and index blocks that active defragmentation moved; those it looked at and left. */
   DefragHits: 10,
   DefragMisses: 11,
 } as const;

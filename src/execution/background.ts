@@ -1,0 +1,119 @@
+// The background work of a shard worker, for every W-th shard: eviction when the data set has outgrown maxmemory,
+// active expiry, freeing what FLUSHDB ASYNC has detached, defragmentation.
+//
+// Each task keeps the time at which it wants to go on; step() runs those that are due, about a millisecond each, and
+// returns the time until the first of the others. A task holds a shard's lock for a few hundred microseconds at most,
+// and limits its share of the core by the time it asks for between its steps.
+
+import { Defragmenter } from '../keyspace/defrag.ts';
+import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
+import { Expirer } from '../keyspace/expiry.ts';
+import { lazyFree } from '../keyspace/flush.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { Shard } from '../keyspace/shard.ts';
+import { GlobalWord } from '../memory/layout.ts';
+import { hiddenDatabase } from '../memory/shared-memory.ts';
+import { Stat, type Stats } from '../metrics/stats.ts';
+import type { ThreadContext } from './thread-context.ts';
+
+const STEP_MS = 1;
+const IDLE_MS = 1000;
+/** How soon it looks again when the policy leaves nothing to evict. */
+const FULL_MS = 100;
+const LAZY_FREE_KEYS = 256;
+/** Of the core, while detached databases are freed. */
+const LAZY_FREE_SHARE = 0.5;
+/** Without lazy-free work: how often to look for some. */
+const LAZY_FREE_LOOK_MS = 100;
+
+export class Background {
+  readonly #keyspace: Keyspace;
+  readonly #stats: Stats;
+  readonly #shards: readonly Shard[];
+  readonly #evictor: Evictor;
+  readonly #expirer: Expirer;
+  readonly #defragmenter: Defragmenter;
+  /** The first worker keeps the time during which the data set was larger than maxmemory. */
+  readonly #keepsTime: boolean;
+  #lastStep = 0;
+  #wasOver = false;
+  #evictAt = 0;
+  #expireAt = 0;
+  #freeAt = 0;
+  #defragAt = 0;
+
+  constructor(thread: ThreadContext) {
+    const { keyspace, config, stats, start } = thread;
+    const workers = start.workerThreads.length;
+    this.#keyspace = keyspace;
+    this.#stats = stats;
+    this.#shards = keyspace.shards.filter((shard) => shard.id % workers === start.number);
+    this.#evictor = new Evictor(keyspace, config, stats);
+    this.#expirer = new Expirer(keyspace, config, stats, this.#shards);
+    this.#defragmenter = new Defragmenter(keyspace, config, this.#shards);
+    this.#keepsTime = start.number === 0;
+  }
+
+  /**
+   * Does what is due.
+   * @param now performance.now()
+   * @returns ms until it wants to be called again; commands may run in between at any time
+   */
+  step(now: number): number {
+    if (Atomics.load(this.#keyspace.memory.control, GlobalWord.CronPaused) !== 0) return FULL_MS;
+    if (this.#keepsTime) this.#keepTime(now);
+    if (this.#evictor.over) {
+      if (now >= this.#evictAt) this.#evictAt = after(this.#evict());
+    } else this.#evictAt = 0;
+    if (now >= this.#expireAt) {
+      this.#keyspace.setTime(Date.now());
+      this.#expireAt = after(this.#expirer.step(performance.now()));
+    }
+    if (now >= this.#freeAt) this.#freeAt = after(this.#free(performance.now()));
+    if (now >= this.#defragAt) this.#defragAt = after(this.#defragmenter.step(performance.now()));
+    this.#keyspace.meter.flush();
+    const next = Math.min(this.#expireAt, this.#freeAt, this.#defragAt, now + IDLE_MS);
+    return Math.max(0, (this.#evictAt === 0 ? next : Math.min(next, this.#evictAt)) - performance.now());
+  }
+
+  /** Evicts until there is room. @returns whether a command that may use more memory may run */
+  makeRoom(): boolean {
+    return evictUntilRoom(this.#evictor, true);
+  }
+
+  #evict(): number {
+    this.#keyspace.setTime(Date.now());
+    const room = this.#evictor.run(true, STEP_MS);
+    return room ? 0 : FULL_MS;
+  }
+
+  #keepTime(now: number): void {
+    if (this.#wasOver) this.#stats.add(Stat.EvictionExceededMs, now - this.#lastStep);
+    this.#wasOver = this.#evictor.over;
+    this.#lastStep = now;
+  }
+
+  /** Frees detached databases. @returns ms until the next step */
+  #free(now: number): number {
+    const { memory } = this.#keyspace;
+    if (Atomics.load(memory.control, GlobalWord.LazyFree) === 0) return LAZY_FREE_LOOK_MS;
+    const hidden = hiddenDatabase(memory);
+    let end = now;
+    for (const shard of this.#shards) {
+      while (shard.keys(hidden) > 0) {
+        const locked = shard.acquire();
+        const freed = lazyFree(locked, LAZY_FREE_KEYS);
+        locked.release();
+        this.#stats.add(Stat.LazyFreed, freed);
+        end = performance.now();
+        if (end - now >= STEP_MS) return (end - now) * (1 / LAZY_FREE_SHARE - 1);
+      }
+    }
+    return LAZY_FREE_LOOK_MS;
+  }
+}
+
+/** The time in `ms` from now: tasks ask for time from the end of their step on. */
+function after(ms: number): number {
+  return performance.now() + ms;
+}

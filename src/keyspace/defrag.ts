@@ -1,0 +1,191 @@
+// Active defragmentation: moves records and index segments out of sparse spans, so that these empty and their chunks
+// go back to the pool, where any shard and any size can have them. One Defragmenter per shard worker, for its shards.
+//
+// A pass begins when chunks reserved exceed blocks in use by active-defrag-threshold-lower percent and by
+// active-defrag-ignore-bytes, over all shards. It walks slot by slot, segment by segment, and moves what lies in a
+// span less full than the shard is on average (the allocator's own measure is exact, so no hints are needed). New
+// blocks come from the span at the head of its class's list, which counts as full and is never emptied meanwhile.
+//
+// Pace: steps of STEP_MS, holding a lock for one segment's records at a time, taking a share of a core between
+// active-defrag-cycle-min and -max, by where the fragmentation is between the two thresholds, as Redis does.
+//
+// Left out: pages of chunks given back stay with the process, as JavaScript has no way to hand them to the system;
+// they are the first to be used again. Slot tables (2 KiB a shard and database) and directories are not moved.
+
+import type { ConfigStore } from '../config/store.ts';
+import { OutOfMemoryError } from '../memory/chunk-pool.ts';
+import {
+  REF_MASK,
+  REF_REGION_SHIFT,
+  ShardCounter,
+  SLOT_TO_SHARD_SHIFT,
+  SLOTS_PER_SHARD,
+} from '../memory/layout.ts';
+import type { Keyspace } from './keyspace.ts';
+import { RecordView } from './record.ts';
+import type { LockedShard, Shard } from './shard.ts';
+import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
+
+const HASH_SPAN = 2 ** 32;
+const STEP_MS = 1;
+const LOOK_AGAIN_MS = 1000;
+const IDLE_MS = 1000;
+
+/** What the thresholds are compared with. */
+export interface Fragmentation {
+  /** Bytes of chunks that hold no block in use. */
+  readonly bytes: number;
+  /** The same in percent of the bytes in use. */
+  readonly percent: number;
+}
+
+/** Fragmentation of the whole data set. */
+export function fragmentationOf(keyspace: Keyspace): Fragmentation {
+  const used = keyspace.sum(ShardCounter.Used);
+  const bytes = Math.max(0, keyspace.sum(ShardCounter.Reserved) - used);
+  return { bytes, percent: used === 0 ? 0 : (bytes * 100) / used };
+}
+
+export class Defragmenter {
+  readonly #keyspace: Keyspace;
+  readonly #config: ConfigStore;
+  readonly #shards: readonly Shard[];
+  readonly #view: RecordView;
+  #enabled = false;
+  /** Share of a core that the pass under way takes; 0: none is. */
+  #share = 0;
+  #place = 0;
+  #db = 0;
+  #local = 0;
+  #cursor = 0;
+  /** Spans less full than this are emptied. */
+  #density = 0;
+
+  /** @param shards the shards this thread looks after */
+  constructor(keyspace: Keyspace, config: ConfigStore, shards: readonly Shard[]) {
+    this.#keyspace = keyspace;
+    this.#config = config;
+    this.#shards = shards;
+    this.#view = new RecordView(keyspace.memory);
+    const follow = (): void => {
+      this.#enabled = config.getBool('activedefrag');
+      if (!this.#enabled) this.#share = 0;
+    };
+    follow();
+    config.watch('activedefrag', follow);
+  }
+
+  /** Share of a core in percent that is being spent on it, 0 if nothing is: INFO's active_defrag_running. */
+  get runningPercent(): number {
+    return Math.round(this.#share * 100);
+  }
+
+  /**
+   * Does a step of about STEP_MS if there is work.
+   * @param now performance.now()
+   * @returns ms until the next step
+   */
+  step(now: number): number {
+    if (!this.#enabled) return IDLE_MS;
+    if (this.#share === 0 && !this.#begin()) return LOOK_AGAIN_MS;
+    const deadline = now + STEP_MS;
+    let end = now;
+    let more = true;
+    while (more && end < deadline) {
+      more = this.#advance();
+      end = performance.now();
+    }
+    if (!more) {
+      this.#share = 0;
+      return LOOK_AGAIN_MS;
+    }
+    return (end - now) * (1 / this.#share - 1);
+  }
+
+  #begin(): boolean {
+    const { bytes, percent } = fragmentationOf(this.#keyspace);
+    const config = this.#config;
+    const lower = config.getInt('active-defrag-threshold-lower');
+    const upper = config.getInt('active-defrag-threshold-upper');
+    if (bytes < config.getMemory('active-defrag-ignore-bytes') || percent < lower) return false;
+    const min = config.getInt('active-defrag-cycle-min');
+    const max = config.getInt('active-defrag-cycle-max');
+    const part = upper <= lower ? 1 : Math.min(1, (percent - lower) / (upper - lower));
+    this.#share = Math.max(min, Math.min(max, min + (max - min) * part)) / 100;
+    this.#place = 0;
+    this.#db = 0;
+    this.#local = 0;
+    this.#cursor = 0;
+    return true;
+  }
+
+  /** Goes on by one segment, or over empty slots. @returns whether the pass goes on */
+  #advance(): boolean {
+    const shard = this.#shards[this.#place];
+    if (shard === undefined) return false;
+    if (shard.keys(this.#db) === 0) {
+      this.#nextDatabase();
+      return true;
+    }
+    const locked = shard.acquire();
+    try {
+      this.#density = shard.counter(ShardCounter.Used) / Math.max(1, shard.counter(ShardCounter.Reserved));
+      while (this.#local < SLOTS_PER_SHARD && shard.index.slotKeys(this.#db, this.#local) === 0) {
+        this.#local++;
+        this.#cursor = 0;
+      }
+      if (this.#local < SLOTS_PER_SHARD) this.#compactSegment(locked);
+    } catch (error) {
+      // Nowhere to move to: compaction is given up for now, nothing is lost.
+      if (!(error instanceof OutOfMemoryError)) throw error;
+      return false;
+    } finally {
+      locked.release();
+    }
+    if (this.#cursor >= HASH_SPAN) {
+      this.#local++;
+      this.#cursor = 0;
+    }
+    if (this.#local >= SLOTS_PER_SHARD) this.#nextDatabase();
+    return true;
+  }
+
+  #nextDatabase(): void {
+    this.#local = 0;
+    this.#cursor = 0;
+    if (++this.#db < this.#keyspace.memory.databaseCount) return;
+    this.#db = 0;
+    this.#place++;
+  }
+
+  /** Moves the segment at the cursor and its records where that helps. */
+  #compactSegment(shard: LockedShard): void {
+    const { index, arena } = shard;
+    let segment = index.segmentAt(this.#db, this.#local, this.#cursor | 0);
+    let moved = 0;
+    let left = 0;
+    if (arena.density(segment) < this.#density) {
+      index.moveSegment(this.#db, this.#local, this.#cursor | 0);
+      segment = index.segmentAt(this.#db, this.#local, this.#cursor | 0);
+      moved++;
+    } else left++;
+    const words = shard.memory.words[segment >>> REF_REGION_SHIFT]!;
+    const at = (segment & REF_MASK) << 2;
+    const width = 2 ** (32 - (words[at + 1]! & 0xff));
+    const end = at + SEGMENT_HEADER_WORDS + (words[at]! >>> 16) * 2;
+    const slot = (shard.id << SLOT_TO_SHARD_SHIFT) | this.#local;
+    this.#cursor = Math.floor(this.#cursor / width) * width + width;
+    // Moving a record replaces the ref in its entry and leaves the segment as it is.
+    for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
+      const ref = words[entry + 1]!;
+      if (ref === 0) continue;
+      if (arena.density(ref) < this.#density) {
+        shard.meet(this.#view, this.#db, slot, words[entry]! & ~1, ref);
+        shard.relocate(this.#view);
+        moved++;
+      } else left++;
+    }
+    shard.count(ShardCounter.DefragHits, moved);
+    shard.count(ShardCounter.DefragMisses, left);
+  }
+}
