@@ -7,9 +7,14 @@ import { bitmapCommands } from './family-bitmap.ts';
 import { bitmapFieldCommands } from './family-bitmap-field.ts';
 import { clientCommands } from './family-client.ts';
 import { commandCommands } from './family-command.ts';
+import { configCommands } from './family-config.ts';
 import { connectionCommands } from './family-connection.ts';
+import { debugCommands } from './family-debug.ts';
 import { genericCommands } from './family-generic.ts';
 import { hyperloglogCommands } from './family-hyperloglog.ts';
+import { latencyCommands } from './family-latency.ts';
+import { serverCommands } from './family-server.ts';
+import { slowlogCommands } from './family-slowlog.ts';
 import { stringCommands } from './family-string.ts';
 import { stringEditCommands } from './family-string-edit.ts';
 import { stringLcsCommands } from './family-string-lcs.ts';
@@ -24,8 +29,13 @@ const FAMILIES: readonly FamilyHandlers[] = [
   bitmapFieldCommands,
   genericCommands,
   hyperloglogCommands,
+  debugCommands,
   connectionCommands,
   clientCommands,
+  configCommands,
+  slowlogCommands,
+  latencyCommands,
+  serverCommands,
 ];
 
 /** @returns a new table with every command that is built */
