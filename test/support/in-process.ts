@@ -17,6 +17,7 @@ import { hashKey } from '../../src/keyspace/key-hash.ts';
 import { Keyspace } from '../../src/keyspace/keyspace.ts';
 import { RecordView } from '../../src/keyspace/record.ts';
 import type { LockedShard } from '../../src/keyspace/shard.ts';
+import { Logger } from '../../src/log/logger.ts';
 import { OutOfMemoryError } from '../../src/memory/chunk-pool.ts';
 import { SLOT_TO_SHARD_SHIFT, SLOTS_PER_SHARD } from '../../src/memory/layout.ts';
 import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-memory.ts';
@@ -35,6 +36,8 @@ export interface InProcessOptions {
   /** Regions of 1 GiB; they take memory only where they are touched. Default 2. */
   regions?: number;
   table?: CommandTable;
+  /** False: as on an acceptor, where a command may hand over; run() then returns nothing. Default true. */
+  mayBlock?: boolean;
   /** Parts of the server to replace. */
   server?: Partial<ServerApi>;
 }
@@ -61,7 +64,7 @@ export class InProcess {
     this.keyspace = new Keyspace(memory, SEED);
     this.table = options.table ?? createCommandTable();
     this.config = new ConfigStore(null, process.cwd());
-    this.cx = new CommandContext(this.keyspace, this.#server(options.server ?? {}), true);
+    this.cx = new CommandContext(this.keyspace, this.#server(options.server ?? {}), options.mayBlock ?? true);
     this.session = new Session(1, '127.0.0.1:1', '127.0.0.1:6379', false, Date.now());
     this.session.resp = options.resp ?? 2;
   }
@@ -138,6 +141,7 @@ export class InProcess {
       },
       config: this.config,
       stats: new Stats(allocateStats(this.table.all.length), THREAD),
+      log: Logger.create('', 'nothing', 'M'),
       table: this.table,
       threadName: 'test',
       ask: refuse,
@@ -218,7 +222,10 @@ export class InProcess {
       for (const shard of locked) shard.release();
     }
     this.lastDirty = this.cx.dirty;
-    if (this.cx.handedOver) throw new Error(`${command.name} was handed over by a thread that may block`);
+    if (!this.cx.handedOver) return;
+    if (this.cx.mayBlock) throw new Error(`${command.name} was handed over by a thread that may block`);
+    if (this.cx.dirty > 0 || this.cx.failed) throw new Error(`${command.name} was handed over too late`);
+    this.cx.reply.truncate(mark);
   }
 
   #lockShards(command: Command): LockedShard[] {
