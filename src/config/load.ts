@@ -192,7 +192,7 @@ class Loader implements LoadedConfig {
   private checkWhole(): void {
     const { store } = this;
     const logFile = store.getText('logfile');
-    if (logFile !== '') checkLogFile(resolve(store.getText('dir'), logFile));
+    if (logFile !== '') checkLogFile(resolve(this.source.cwd ?? process.cwd(), logFile));
     const cluster = store.getBool('cluster-enabled');
     if (cluster && store.getMulti('replicaof') !== null) {
       throw new ConfigError(ConfigErrorKind.Line, 'replicaof directive not allowed in cluster mode');

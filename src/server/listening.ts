@@ -3,8 +3,8 @@
 // With one acceptor the kernel refuses a second server on the port. Several acceptors share the port (reusePort), and
 // so would another server's: so the port is first bound alone, for a moment, to see that it is free.
 
-import { createServer } from 'node:net';
 import { existsSync, unlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
 import type { ConfigStore } from '../config/store.ts';
 import type { ListenOn } from '../connection/acceptor-core.ts';
 import type { Logger } from '../log/logger.ts';
@@ -18,6 +18,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: 'Address family not supported by protocol',
   ENOTFOUND: 'Name or service not known',
   EINVAL: 'Invalid argument',
+  ENOENT: 'No such file or directory',
+  ENOTDIR: 'Not a directory',
 };
 /** Failures that an address with '-' in front, or the default, may have. */
 const OPTIONAL_FAILURES = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'];
@@ -74,7 +76,9 @@ export class Listening {
         continue;
       }
       const reason = REASONS[code] ?? code;
-      this.#log.warning(`Warning: Could not create server TCP listening socket ${host}:${port}: bind: ${reason}`);
+      this.#log.warning(
+        `Warning: Could not create server TCP listening socket ${host}:${port}: bind: ${reason}`,
+      );
       if (!optional || !OPTIONAL_FAILURES.includes(code)) return reason;
     }
     return bound === 0 ? 'Unable to bind' : null;
@@ -98,7 +102,15 @@ export class Listening {
   }
 
   #listenOn(host: string, port: number, reusePort: boolean, optional: boolean): ListenOn {
-    return { host, port, path: null, pathMode: 0, backlog: this.#config.getInt('tcp-backlog'), reusePort, optional };
+    return {
+      host,
+      port,
+      path: null,
+      pathMode: 0,
+      backlog: this.#config.getInt('tcp-backlog'),
+      reusePort,
+      optional,
+    };
   }
 }
 
@@ -122,6 +134,8 @@ function probe(on: ListenOn): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host: on.host!, port: on.port, exclusive: true, ipv6Only: on.host!.includes(':') }, () => server.close(() => resolve(null)));
+    server.listen({ host: on.host!, port: on.port, exclusive: true, ipv6Only: on.host!.includes(':') }, () =>
+      server.close(() => resolve(null)),
+    );
   });
 }

@@ -13,10 +13,10 @@ import type { ServerFacts } from '../commands/server-api.ts';
 import { configSet } from '../config/set.ts';
 import type { ConfigStore } from '../config/store.ts';
 import { SERVER_VERSION } from '../config/version.ts';
-import type { SlowEntry } from '../execution/slow-entry.ts';
 import { RefusedError } from '../execution/control-port.ts';
-import { Keyspace } from '../keyspace/keyspace.ts';
+import type { SlowEntry } from '../execution/slow-entry.ts';
 import { randomSeed } from '../keyspace/key-hash.ts';
+import { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
 import { allocateSharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { LatencyMonitor } from '../metrics/latency-monitor.ts';
@@ -91,19 +91,28 @@ export class Supervisor implements SupervisorApi {
 
   /** Starts to serve. @returns false if it could not; the log says why */
   async start(): Promise<boolean> {
+    // Before anything is logged: whoever reads that the server is ready may send a signal at once.
+    this.#handleSignals();
+    if (this.config.getInt('port') === 0 && this.config.getString('unixsocket') === '') {
+      this.log.warning('Configured to not listen anywhere, exiting.');
+      return false;
+    }
     await this.threads.ready();
     this.#writePidFile();
     logInitialized(this.log, this.facts, this.config);
     if ((await this.#listening.start()) !== null) return false;
     logReady(this.log, this.config);
-    this.#handleSignals();
     setInterval(() => this.sampler.sample(performance.now()), CRON_MS);
     return true;
   }
 
   /** CONFIG SET. @throws RefusedError */
   async setConfig(pairs: readonly string[], localClient: boolean): Promise<void> {
-    const refused = await configSet(this.config, pairs, { loading: false, localClient, warn: (message) => this.log.warning(message) });
+    const refused = await configSet(this.config, pairs, {
+      loading: false,
+      localClient,
+      warn: (message) => this.log.warning(message),
+    });
     if (refused !== null) throw new RefusedError(refused);
     await this.#spreading;
   }
@@ -113,9 +122,9 @@ export class Supervisor implements SupervisorApi {
     if (!this.#closing) {
       this.#closing = true;
       this.log.warning(reason);
-      await this.#listening.stop();
+      const closed = this.#listening.stop().then(() => this.threads.callAcceptors('close-clients'));
       const waited = new Promise((done) => setTimeout(done, CLOSE_WAIT_MS));
-      await Promise.race([this.threads.callAcceptors('close-clients'), waited]);
+      await Promise.race([closed, waited]);
       this.#removePidFile();
       this.log.warning('Sabre is now ready to exit, bye bye...');
       process.exit(0);
@@ -132,7 +141,12 @@ export class Supervisor implements SupervisorApi {
     });
     config.watch('loglevel', () => this.log.setLevel(config.getEnum('loglevel') as never));
     config.watch('slowlog-max-len', () => this.slowLog.setMaxLength(config.getInt('slowlog-max-len')));
-    const relisten = { apply: async () => ((await this.#listening.restart()) === null ? null : 'Unable to listen on this port. Check server logs.') };
+    const relisten = {
+      apply: async () =>
+        (await this.#listening.restart()) === null
+          ? null
+          : 'Unable to listen on this port. Check server logs.',
+    };
     config.hook('port', relisten);
     config.hook('bind', relisten);
     config.hook('dir', { apply: () => changeDirectory(config.getString('dir')) });
@@ -141,8 +155,10 @@ export class Supervisor implements SupervisorApi {
 
   #threadMethods(): Record<string, (payload: never) => unknown> {
     return {
-      'call-acceptors': ({ method, payload }: { method: string; payload: unknown }) => this.threads.callAcceptors(method, payload),
-      'call-threads': ({ method, payload }: { method: string; payload: unknown }) => this.threads.callAll(method, payload),
+      'call-acceptors': ({ method, payload }: { method: string; payload: unknown }) =>
+        this.threads.callAcceptors(method, payload),
+      'call-threads': ({ method, payload }: { method: string; payload: unknown }) =>
+        this.threads.callAll(method, payload),
       monitor: (line: string) => this.threads.tellAcceptors('monitor-line', line),
       slow: (entry: SlowEntry) => this.slowLog.add(entry),
     };

@@ -41,8 +41,12 @@ export function runSabreToExit(
   args: readonly string[],
   options: { stdin?: string; cwd?: string; env?: Record<string, string>; limitMs?: number } = {},
 ): Promise<ExitState & { output: string }> {
-  const command = LEFT_IS_REDIS ? [redisExecutable()] : [nodeExecutable(), MAIN];
-  return runToExit([...command, ...args], options);
+  return runToExit([...sabreCommand(), ...args], options);
+}
+
+/** The words of the command line that starts Sabre, without arguments. */
+export function sabreCommand(): string[] {
+  return LEFT_IS_REDIS ? [redisExecutable()] : [nodeExecutable(), MAIN];
 }
 
 /** The running server of a `describeTopologies` block. */
