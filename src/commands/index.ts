@@ -12,7 +12,9 @@ import { connectionCommands } from './family-connection.ts';
 import { debugCommands } from './family-debug.ts';
 import { genericCommands } from './family-generic.ts';
 import { hyperloglogCommands } from './family-hyperloglog.ts';
+import { infoCommands } from './family-info.ts';
 import { latencyCommands } from './family-latency.ts';
+import { memoryCommands } from './family-memory.ts';
 import { serverCommands } from './family-server.ts';
 import { slowlogCommands } from './family-slowlog.ts';
 import { stringCommands } from './family-string.ts';
@@ -36,6 +38,8 @@ const FAMILIES: readonly FamilyHandlers[] = [
   slowlogCommands,
   latencyCommands,
   serverCommands,
+  infoCommands,
+  memoryCommands,
 ];
 
 /** @returns a new table with every command that is built */

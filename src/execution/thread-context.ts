@@ -10,6 +10,7 @@ import { Keyspace } from '../keyspace/keyspace.ts';
 import { Logger, type LogShare } from '../log/logger.ts';
 import { type SharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { type StatBuffers, Stats } from '../metrics/stats.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { ControlPort, type Methods } from './control-port.ts';
 
 /** A pair of rings between an acceptor and a shard worker. */
@@ -88,6 +89,7 @@ export class ThreadContext implements ServerApi {
       },
       'reset-stats': () => this.stats.reset(),
       'reset-latency': () => this.stats.resetLatency(),
+      'collect-garbage': collectGarbage,
     };
   }
 }

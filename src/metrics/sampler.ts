@@ -9,6 +9,8 @@ import { ServerGauge, Stat, type Stats } from './stats.ts';
 
 const SAMPLES = 16;
 const KIB = 1024;
+/** Samples after which all threads run and the program has its usual size. */
+const RUNTIME_SAMPLE = 10;
 
 /** Growth of a counter per second. */
 export class Rate {
@@ -48,6 +50,7 @@ export class Sampler {
   readonly #ops = new Rate();
   readonly #input = new Rate();
   readonly #output = new Rate();
+  #samples = 0;
 
   /** Created when the server starts: what is in use now is used_memory_startup. */
   constructor(stats: Stats, keyspace: Keyspace) {
@@ -87,7 +90,8 @@ export class Sampler {
     const { rss, heapUsed } = process.memoryUsage();
     gauges[ServerGauge.RssBytes] = rss;
     this.#stats.set(Stat.HeapBytes, heapUsed);
-    const { used } = memoryUsage(this.#keyspace, this.#stats);
+    const { used, resident } = memoryUsage(this.#keyspace, this.#stats);
+    if (this.#samples++ <= RUNTIME_SAMPLE) gauges[ServerGauge.RuntimeBytes] = Math.max(0, rss - resident);
     if (used <= gauges[ServerGauge.PeakBytes]!) return;
     gauges[ServerGauge.PeakBytes] = used;
     gauges[ServerGauge.PeakAt] = Date.now();

@@ -59,6 +59,8 @@ export const ServerGauge = {
   StartupBytes: 5,
   /** Unix time in ms of the largest use of memory. */
   PeakAt: 6,
+  /** RSS of the program itself: what was resident beside the data a second after the start. */
+  RuntimeBytes: 7,
 } as const;
 const SERVER_GAUGE_COUNT = 16;
 
