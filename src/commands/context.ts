@@ -160,7 +160,9 @@ export class CommandContext {
     const shard = this.shard(arg);
     if (found) {
       shard.overwrite(rec, Type.String, encoding, len, expireAt);
-      if (!this.noTouch) rec.setAccess(this.keyspace.clock.touched(rec.access));
+      // The look-up has touched it already, and doing so twice would count a use twice. Only under NO-TOUCH the new
+      // value must get its own time, as a new object of Redis does; a frequency stays.
+      if (this.noTouch && !this.keyspace.clock.lfu) rec.setAccess(this.keyspace.clock.initial());
     } else {
       this.createRecord(arg, Type.String, encoding, len, expireAt, 0, rec);
     }
