@@ -9,7 +9,7 @@ import { Batch } from '../execution/batch.ts';
 import { Executor, type ExecutorEvents, PauseMode } from '../execution/executor.ts';
 import { encodeHandOver } from '../execution/hand-over.ts';
 import { monitorLine } from '../execution/monitor-line.ts';
-import { slowEntry } from '../execution/slow-entry.ts';
+import { latencyEvent, slowEntry } from '../execution/slow-entry.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
 import { evictUntilRoom, Evictor } from '../keyspace/eviction.ts';
 import { listen as listenForRings, ring } from '../memory/doorbell.ts';
@@ -138,6 +138,10 @@ export class AcceptorCore implements ExecutorEvents {
 
   slow(cx: CommandContext, usec: number): void {
     this.thread.control.tell('slow', slowEntry(cx, usec));
+  }
+
+  late(cx: CommandContext, ms: number): void {
+    this.thread.control.tell('latency-add', { event: latencyEvent(cx.command), ms });
   }
 
   makeRoom(cx: CommandContext): boolean {

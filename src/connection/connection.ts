@@ -63,6 +63,10 @@ export class Connection {
   get closed(): boolean {
     return this.#closed;
   }
+  /** File descriptor of the socket, for CLIENT LIST; -1 where Node's handle does not tell. */
+  get fd(): number {
+    return (this.socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
+  }
   /** Bytes of input held. */
   get queryBufferBytes(): number {
     return this.#reader.size;
@@ -139,6 +143,7 @@ export class Connection {
   #onData(chunk: Buffer): void {
     this.totalInput += chunk.length;
     this.#core.stats.add(Stat.NetInput, chunk.length);
+    this.#core.stats.add(Stat.Reads, 1);
     if (this.#closing) return;
     this.#reader.limit = this.#core.queryBufferLimit;
     if (!this.#reader.feed(chunk)) {
@@ -267,6 +272,7 @@ export class Connection {
     const socket = this.socket;
     this.totalOutput += bytes.length;
     this.#core.stats.add(Stat.NetOutput, bytes.length);
+    this.#core.stats.add(Stat.Writes, 1);
     if (!socket.writable) return;
     if (!socket.write(bytes)) {
       this.#core.stats.raise(Stat.MaxOutputBuffer, socket.writableLength);

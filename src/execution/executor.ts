@@ -53,6 +53,8 @@ export interface ExecutorEvents {
   monitored(cx: CommandContext): void;
   /** A command took at least as long as slowlog-log-slower-than says. */
   slow(cx: CommandContext, usec: number): void;
+  /** A command took at least as long as latency-monitor-threshold says. @param ms whole */
+  late(cx: CommandContext, ms: number): void;
   /** Makes room when maxmemory is reached. @returns whether the command may go on */
   makeRoom(cx: CommandContext): boolean;
 }
@@ -306,7 +308,11 @@ export class Executor {
     const usec = Math.max(0, ((now - this.#groupStart) * 1000) / this.#grouped);
     for (let i = 0; i < this.#grouped; i++) stats.timed(this.#group[i]!, usec, 1);
     this.#groupStart = now;
-    if (this.precise && this.slowerThan >= 0 && usec >= this.slowerThan) this.#events.slow(this.cx, usec);
+    if (this.precise) {
+      if (this.slowerThan >= 0 && usec >= this.slowerThan) this.#events.slow(this.cx, usec);
+      const ms = Math.floor(usec / 1000);
+      if (this.latencyThreshold > 0 && ms >= this.latencyThreshold) this.#events.late(this.cx, ms);
+    }
     this.#grouped = 0;
   }
 
@@ -315,6 +321,7 @@ export class Executor {
     const follow = (): void => {
       this.slowerThan = config.getInt('slowlog-log-slower-than');
       this.latencyThreshold = config.getInt('latency-monitor-threshold');
+      this.#server.stats.latencyTracking = config.getBool('latency-tracking');
       this.maxMemory = config.getMemory('maxmemory');
       const wanted = this.slowerThan >= 0 && this.slowerThan < PRECISE_BELOW_USEC;
       this.precise = this.#worker || wanted || this.latencyThreshold > 0;
@@ -324,7 +331,7 @@ export class Executor {
       clock.decayMinutes = config.getInt('lfu-decay-time');
     };
     follow();
-    for (const name of ['slowlog-log-slower-than', 'latency-monitor-threshold', 'maxmemory', 'maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'] as const) {
+    for (const name of ['slowlog-log-slower-than', 'latency-monitor-threshold', 'latency-tracking', 'maxmemory', 'maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'] as const) {
       config.watch(name, follow);
     }
   }

@@ -15,7 +15,7 @@ import { Batch, BatchEnd } from './batch.ts';
 import { Executor, type ExecutorEvents } from './executor.ts';
 import { decodeHandOver, encodeHandBack, HandOverStatus, sessionFlags } from './hand-over.ts';
 import { monitorLine } from './monitor-line.ts';
-import { slowEntry } from './slow-entry.ts';
+import { latencyEvent, slowEntry } from './slow-entry.ts';
 import { ThreadContext, type ThreadStart } from './thread-context.ts';
 
 /** Commands run for one connection before the next one gets its turn. */
@@ -72,6 +72,10 @@ export class ShardWorker implements ExecutorEvents {
 
   slow(cx: CommandContext, usec: number): void {
     this.thread.control.tell('slow', slowEntry(cx, usec));
+  }
+
+  late(cx: CommandContext, ms: number): void {
+    this.thread.control.tell('latency-add', { event: latencyEvent(cx.command), ms });
   }
 
   makeRoom(): boolean {

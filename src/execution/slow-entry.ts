@@ -1,6 +1,7 @@
 // What is sent to the supervisor's slow log for a command that took long.
 
 import type { CommandContext } from '../commands/context.ts';
+import { type Command, CommandFlag } from '../commands/table.ts';
 import { redactedFrom } from './redact.ts';
 
 const ARGS_MAX = 32;
@@ -14,6 +15,11 @@ export interface SlowEntry {
   readonly args: readonly string[];
   readonly address: string;
   readonly name: string;
+}
+
+/** What the latency monitor files a command under. */
+export function latencyEvent(command: Command): string {
+  return (command.flags & CommandFlag.Fast) !== 0 ? 'fast-command' : 'command';
 }
 
 export function slowEntry(cx: CommandContext, usec: number): SlowEntry {

@@ -123,6 +123,8 @@ export class Stats {
   /** By ServerGauge. */
   readonly server: Float64Array;
   readonly commandCount: number;
+  /** latency-tracking: whether this thread keeps histograms of commands. */
+  latencyTracking = true;
   /** Where this thread's blocks begin. */
   readonly statBase: number;
   readonly commandBase: number;
@@ -163,6 +165,7 @@ export class Stats {
   /** Counts one call of a command that was timed. @param usec microseconds */
   timed(command: number, usec: number, weight: number): void {
     this.commands[this.commandBase + command * COMMAND_STAT_COUNT + CommandStat.Usec]! += usec * weight;
+    if (!this.latencyTracking) return;
     const bucket = usec < 1 ? 0 : Math.min(LATENCY_BUCKETS - 1, 32 - Math.clz32(usec));
     this.latency[this.latencyBase + command * LATENCY_BUCKETS + bucket]! += weight;
   }

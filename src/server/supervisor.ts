@@ -13,7 +13,7 @@ import type { ServerFacts } from '../commands/server-api.ts';
 import { configSet } from '../config/set.ts';
 import type { ConfigStore } from '../config/store.ts';
 import { SERVER_VERSION } from '../config/version.ts';
-import { RefusedError } from '../execution/control-port.ts';
+import { type Methods, RefusedError } from '../execution/control-port.ts';
 import type { SlowEntry } from '../execution/slow-entry.ts';
 import { randomSeed } from '../keyspace/key-hash.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
@@ -65,7 +65,10 @@ export class Supervisor implements SupervisorApi {
     this.log = log;
     this.facts = makeFacts(config);
     const memory = allocateSharedBuffers(config.getInt('databases'));
-    const stats = allocateStats(createCommandTable().all.length);
+    const stats = allocateStats(
+      createCommandTable().all.length,
+      SUPERVISOR_THREAD + this.facts.acceptors + this.facts.shardWorkers,
+    );
     const seed = randomSeed();
     this.stats = new Stats(stats, SUPERVISOR_THREAD);
     this.keyspace = new Keyspace(new SharedMemory(memory, SUPERVISOR_THREAD), seed);
@@ -153,7 +156,7 @@ export class Supervisor implements SupervisorApi {
     hookUnbuilt(config);
   }
 
-  #threadMethods(): Record<string, (payload: never) => unknown> {
+  #threadMethods(): Methods {
     return {
       'call-acceptors': ({ method, payload }: { method: string; payload: unknown }) =>
         this.threads.callAcceptors(method, payload),
