@@ -2,6 +2,7 @@
 // `server`, so that lower rooms import no higher ones.
 
 import type { ConfigStore } from '../config/store.ts';
+import type { Logger } from '../log/logger.ts';
 import type { Stats } from '../metrics/stats.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import type { CommandTable } from './table.ts';
@@ -27,6 +28,7 @@ export interface ServerApi {
   /** This thread's copy of the configuration; only the supervisor changes it (`ask('config-set', …)`). */
   readonly config: ConfigStore;
   readonly stats: Stats;
+  readonly log: Logger;
   readonly table: CommandTable;
   /** Role and number of the calling thread, as INFO threads prints it. */
   readonly threadName: string;

@@ -76,6 +76,12 @@ export const GlobalWord = {
   Loading: 480,
   /** 1 while background work is stopped (DEBUG PAUSE-CRON 1). */
   CronPaused: 512,
+  /** 1 while checksums of RDB files and RESTORE payloads are not checked (SET-SKIP-CHECKSUM-VALIDATION). */
+  SkipChecksums: 544,
+  /** 1 while scripts may call commands marked noscript (SET-DISABLE-DENY-SCRIPTS). */
+  DenyScriptsOff: 576,
+  /** Bytes from which list elements get a node of their own, unsigned; 0: 1 GiB (QUICKLIST-PACKED-THRESHOLD). */
+  QuicklistPackedThreshold: 608,
 } as const;
 
 export const THREADS_BYTE_OFFSET = 4096;
