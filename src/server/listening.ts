@@ -5,6 +5,7 @@
 
 import { existsSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname } from 'node:path';
 import type { ConfigStore } from '../config/store.ts';
 import type { ListenOn } from '../connection/acceptor-core.ts';
 import type { Logger } from '../log/logger.ts';
@@ -97,7 +98,9 @@ export class Listening {
       optional: false,
     };
     // A path cannot be shared: the first acceptor takes it.
-    const code = (await this.#threads.acceptors[0]!.control.call('listen', on)) as string | null;
+    let code = (await this.#threads.acceptors[0]!.control.call('listen', on)) as string | null;
+    // Node reports a missing folder as EACCES, as Windows does.
+    if (code === 'EACCES' && !existsSync(dirname(path))) code = 'ENOENT';
     return code === null ? null : (REASONS[code] ?? code);
   }
 

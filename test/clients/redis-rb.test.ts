@@ -1,0 +1,12 @@
+// Ruby's redis-rb.
+
+import { describeClient, interpreterWith, programPath } from './client-checks.ts';
+
+describeClient({
+  name: 'redis-rb',
+  command: () => [
+    interpreterWith(['ruby'], ['-e', 'require "redis"'], 'ruby ruby-redis'),
+    programPath('redis_rb.rb'),
+  ],
+  without: ['resp3'],
+});
