@@ -6,6 +6,7 @@ import { ReplyMode, type Session } from '../commands/session.ts';
 import { ParseStatus, type RequestParser } from '../protocol/request-parser.ts';
 import type { RequestReader } from '../protocol/request-reader.ts';
 import { type Executor, Outcome } from './executor.ts';
+import { LOOK_AHEAD, LOOK_AHEAD_BYTES_MIN } from './look-ahead.ts';
 
 /** The first values are those of Outcome. */
 export const BatchEnd = {
@@ -59,6 +60,9 @@ export class Batch {
     cx.reply.resp = session.resp;
     this.commands = 0;
     for (;;) {
+      if (this.commands % LOOK_AHEAD === 0 && reader.restEnd - reader.restStart >= LOOK_AHEAD_BYTES_MIN) {
+        this.#executor.ahead.look(reader.rest, reader.restStart, reader.restEnd, session.db);
+      }
       const status = reader.next(parser);
       if (status === ParseStatus.Incomplete) return BatchEnd.Drained;
       if (status === ParseStatus.Error) return BatchEnd.ProtocolError;

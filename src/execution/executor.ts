@@ -21,6 +21,7 @@ import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { GlobalWord, SHARD_COUNT, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
+import { LookAhead } from './look-ahead.ts';
 
 export const Outcome = {
   /** The reply is written. */
@@ -62,6 +63,7 @@ export interface ExecutorEvents {
 export class Executor {
   readonly cx: CommandContext;
   readonly table: CommandTable;
+  readonly ahead: LookAhead;
   readonly #keyspace: Keyspace;
   readonly #events: ExecutorEvents;
   readonly #server: ServerApi;
@@ -87,6 +89,7 @@ export class Executor {
   constructor(keyspace: Keyspace, server: ServerApi, events: ExecutorEvents, worker: boolean) {
     this.cx = new CommandContext(keyspace, server, worker);
     this.table = server.table;
+    this.ahead = new LookAhead(keyspace);
     this.#keyspace = keyspace;
     this.#events = events;
     this.#server = server;
@@ -105,6 +108,7 @@ export class Executor {
   /** Ends a batch: counts what was timed. */
   end(): void {
     if (this.#grouped > 0) this.#closeGroup(performance.now());
+    this.ahead.clear();
     this.#keyspace.meter.flush();
   }
 
@@ -144,7 +148,7 @@ export class Executor {
     const cx = this.cx;
     if (command.keyPlan === KeyPlan.Single) {
       const arg = command.firstKey;
-      hashKey(cx.input, cx.argOff[arg]!, cx.argLen[arg]!, cx.slots, cx.hashes, arg);
+      this.#hashSingle(arg);
       const shard = this.#keyspace.shards[cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT]!;
       if (this.#worker) shard.acquire();
       else if (shard.tryAcquire() === null) {
@@ -160,6 +164,21 @@ export class Executor {
       return Outcome.HandOver;
     }
     return this.#call(command);
+  }
+
+  /** Slot and hash of a command's only key: looked ahead, or computed now. */
+  #hashSingle(arg: number): void {
+    const { cx, ahead } = this;
+    if (ahead.input === cx.input) {
+      while (ahead.next < ahead.count && ahead.offsets[ahead.next]! < cx.argOff[arg]!) ahead.next++;
+      const i = ahead.next;
+      if (i < ahead.count && ahead.offsets[i] === cx.argOff[arg]) {
+        cx.slots[arg] = ahead.slots[i]!;
+        cx.hashes[arg] = ahead.hashes[i]!;
+        return;
+      }
+    }
+    hashKey(cx.input, cx.argOff[arg]!, cx.argLen[arg]!, cx.slots, cx.hashes, arg);
   }
 
   #call(command: Command): Outcome {

@@ -20,16 +20,22 @@
 // Owner rule: all of it belongs to the holder of the shard's lock.
 
 import type { Arena } from '../memory/arena.ts';
+import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { REF_MASK, REF_REGION_SHIFT, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import { DB_ENTRY_WORDS, hiddenDatabase, type SharedMemory } from '../memory/shared-memory.ts';
 import { blockBytes } from '../memory/size-classes.ts';
 
 /** Words in front of the entries of a segment. */
 export const SEGMENT_HEADER_WORDS = 4;
-const DIRECTORY_HEADER_WORDS = 2;
+/** Words in front of the refs of a directory. */
+export const DIRECTORY_HEADER_WORDS = 2;
 /** Entries that a segment's block of 4 KiB holds. */
 export const SEGMENT_MAX = 510;
 const DEPTH_MAX = 22;
+/** Most entries of a segment that cannot split any more: its capacity and counts have 16 bits. */
+const CAPACITY_MAX = 0x7fff;
+/** Segments up to this capacity are not made smaller. */
+const SHRINK_ABOVE = 16;
 /** A bound of expiries where none are. */
 export const NO_EXPIRY = 0x7fffffff;
 const COUNT_MASK = 0x7fffffff;
@@ -112,6 +118,25 @@ export class SlotIndex {
     }
   }
 
+  /**
+   * Reads what find() will read of a key: segment, entry, record. Loads of several keys overlap in the processor, those
+   * of one find() after the other do not (look-ahead.ts). Takes no lock: what it sees may be stale or torn between
+   * words, so refs are checked before they are followed, and nothing of it is used.
+   * @returns bits of what was read, so that the reads are not optimised away
+   */
+  touch(db: number, local: number, hash: number): number {
+    const segment = this.#segmentOf(db, local, hash);
+    const region = segment >>> REF_REGION_SHIFT;
+    if (segment === 0 || region >= this.#words.length) return 0;
+    const words = this.#words[region]!;
+    const at = (segment & REF_MASK) << 2;
+    const index = (((hash << (words[at + 1]! & 0xff)) >>> 16) * (words[at]! >>> 16)) >>> 16;
+    const ref = words[at + SEGMENT_HEADER_WORDS + index * 2 + 1]!;
+    const recordRegion = ref >>> REF_REGION_SHIFT;
+    if (ref === 0 || recordRegion >= this.#words.length) return 0;
+    return this.#words[recordRegion]![(ref & REF_MASK) << 2]!;
+  }
+
   /** Adds a record. The key must not be there. @param expires whether the record has an expiry, at `expireAt` ms */
   insert(db: number, local: number, hash: number, ref: number, expireAt: number): void {
     let segment = this.#segmentOf(db, local, hash);
@@ -166,8 +191,7 @@ export class SlotIndex {
     const left = words[at]! & 0xffff;
     const slotLeft = this.#countSlot(db, local, -1);
     if (slotLeft === 0) this.#dropSlot(db, local);
-    else if (left < words[at]! >>> 18 && words[at]! >>> 16 > 16)
-      this.#shrink(db, local, hash, segment, slotLeft);
+    else if (left < words[at]! >>> 18) this.#shrink(db, local, hash, segment, slotLeft);
   }
 
   /** Notes that the record of an entry now expires. Allowed when it was noted before. @param expireAt ms */
@@ -223,7 +247,7 @@ export class SlotIndex {
       const start = Math.floor(cursor / width) * width;
       const entries = words[at]! & 0xffff;
       // A part of the segment's range in which about `count` entries are expected.
-      const part = entries <= count * 2 ? width : width / 2 ** Math.floor(Math.log2(entries / count));
+      const part = entries <= count * 2 ? width : Math.max(2, width / 2 ** Math.floor(Math.log2(entries / count)));
       const to = Math.min(start + (Math.floor((cursor - start) / part) + 1) * part, start + width);
       for (let i = 0; i < words[at]! >>> 16; i++) {
         const ref = words[at + SEGMENT_HEADER_WORDS + i * 2 + 1]!;
@@ -359,24 +383,43 @@ export class SlotIndex {
   }
 
   #firstSegment(db: number, local: number, hash: number): number {
-    if (this.dbWord(db, DbWord.Table) === 0) this.#makeTable(db);
-    const table = this.dbWord(db, DbWord.Table);
     if (this.#segmentOf(db, local, hash) !== 0) throw new Error('index: segment exists');
     const segment = this.#newSegment(roomFor(3), 0);
+    if (this.dbWord(db, DbWord.Table) === 0) this.#makeTable(db, segment);
+    const table = this.dbWord(db, DbWord.Table);
     this.#words[table >>> REF_REGION_SHIFT]![((table & REF_MASK) << 2) + local * 2] = segment;
     return segment;
   }
 
-  #makeTable(db: number): void {
-    const table = this.#arena.alloc(SLOTS_PER_SHARD * 8);
+  /** @param spare block to free if there is no memory for the table */
+  #makeTable(db: number, spare: number): void {
+    const table = this.#allocOrFree(SLOTS_PER_SHARD * 8, spare);
     const at = (table & REF_MASK) << 2;
     this.#words[table >>> REF_REGION_SHIFT]!.fill(0, at, at + SLOTS_PER_SHARD * 2);
     this.setDbWord(db, DbWord.Table, table);
     this.setDbWord(db, DbWord.NextExpiry, NO_EXPIRY);
   }
 
+  /** As arena.alloc; frees `spare` if that fails, so that nothing is left behind. */
+  #allocOrFree(bytes: number, spare: number): number {
+    try {
+      return this.#arena.alloc(bytes);
+    } catch (error) {
+      this.#arena.free(spare);
+      throw error;
+    }
+  }
+
   #newSegment(capacity: number, depth: number): number {
-    const segment = this.#arena.alloc((SEGMENT_HEADER_WORDS + capacity * 2) * 4);
+    return this.#emptySegment(this.#arena.alloc((SEGMENT_HEADER_WORDS + capacity * 2) * 4), capacity, depth);
+  }
+
+  #newSegmentOrFree(capacity: number, depth: number, spare: number): number {
+    const segment = this.#allocOrFree((SEGMENT_HEADER_WORDS + capacity * 2) * 4, spare);
+    return this.#emptySegment(segment, capacity, depth);
+  }
+
+  #emptySegment(segment: number, capacity: number, depth: number): number {
     const words = this.#words[segment >>> REF_REGION_SHIFT]!;
     const at = (segment & REF_MASK) << 2;
     words.fill(0, at, at + SEGMENT_HEADER_WORDS + capacity * 2);
@@ -394,7 +437,9 @@ export class SlotIndex {
     const depth = words[at + 1]! & 0xff;
     if (capacity < SEGMENT_MAX) this.#rebuild(db, local, hash, segment, GROWN[capacity]!);
     else if (depth < DEPTH_MAX) this.#split(db, local, hash, segment);
-    else this.#rebuild(db, local, hash, segment, capacity + (capacity >> 2));
+    else if (capacity < CAPACITY_MAX)
+      this.#rebuild(db, local, hash, segment, Math.min(CAPACITY_MAX, capacity + (capacity >> 2)));
+    else throw new OutOfMemoryError(`no room for more keys with the first ${DEPTH_MAX} bits of hash ${hash >>> 0}`);
   }
 
   /** Moves a segment's entries to one of another capacity. */
@@ -419,7 +464,7 @@ export class SlotIndex {
     this.#deepen(db, local, segment, depth);
     const bit = 1 << (32 - depth);
     const low = this.#newSegment(SEGMENT_MAX, depth);
-    const high = this.#newSegment(SEGMENT_MAX, depth);
+    const high = this.#newSegmentOrFree(SEGMENT_MAX, depth, low);
     const capacity = from[at]! >>> 16;
     for (let i = 0; i < capacity; i++) {
       const ref = from[at + SEGMENT_HEADER_WORDS + i * 2 + 1]!;
@@ -526,16 +571,19 @@ export class SlotIndex {
     }
   }
 
+  /** After a removal: gives room back. Without memory to move to, all stays as it is. */
   #shrink(db: number, local: number, hash: number, segment: number, slotLeft: number): void {
     const table = this.dbWord(db, DbWord.Table);
     const tableWords = this.#words[table >>> REF_REGION_SHIFT]!;
     const slot = ((table & REF_MASK) << 2) + local * 2;
-    if (tableWords[slot + 1]! < 0 && slotLeft < SEGMENT_MAX / 4) {
-      this.#collapse(db, local, slotLeft);
-      return;
+    const word = this.#words[segment >>> REF_REGION_SHIFT]![(segment & REF_MASK) << 2]!;
+    const entries = word & 0xffff;
+    try {
+      if (tableWords[slot + 1]! < 0 && slotLeft < SEGMENT_MAX / 4) this.#collapse(db, local, slotLeft);
+      else if (word >>> 16 > SHRINK_ABOVE) this.#rebuild(db, local, hash, segment, roomFor(entries + (entries >> 2) + 2));
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError)) throw error;
     }
-    const entries = this.#words[segment >>> REF_REGION_SHIFT]![(segment & REF_MASK) << 2]! & 0xffff;
-    this.#rebuild(db, local, hash, segment, roomFor(entries + (entries >> 2) + 2));
   }
 
   /** Brings the few keys left in a slot's segments together in one and drops the directory. */
