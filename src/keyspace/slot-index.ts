@@ -247,7 +247,8 @@ export class SlotIndex {
       const start = Math.floor(cursor / width) * width;
       const entries = words[at]! & 0xffff;
       // A part of the segment's range in which about `count` entries are expected.
-      const part = entries <= count * 2 ? width : Math.max(2, width / 2 ** Math.floor(Math.log2(entries / count)));
+      const part =
+        entries <= count * 2 ? width : Math.max(2, width / 2 ** Math.floor(Math.log2(entries / count)));
       const to = Math.min(start + (Math.floor((cursor - start) / part) + 1) * part, start + width);
       for (let i = 0; i < words[at]! >>> 16; i++) {
         const ref = words[at + SEGMENT_HEADER_WORDS + i * 2 + 1]!;
@@ -439,7 +440,10 @@ export class SlotIndex {
     else if (depth < DEPTH_MAX) this.#split(db, local, hash, segment);
     else if (capacity < CAPACITY_MAX)
       this.#rebuild(db, local, hash, segment, Math.min(CAPACITY_MAX, capacity + (capacity >> 2)));
-    else throw new OutOfMemoryError(`no room for more keys with the first ${DEPTH_MAX} bits of hash ${hash >>> 0}`);
+    else
+      throw new OutOfMemoryError(
+        `no room for more keys with the first ${DEPTH_MAX} bits of hash ${hash >>> 0}`,
+      );
   }
 
   /** Moves a segment's entries to one of another capacity. */
@@ -580,7 +584,8 @@ export class SlotIndex {
     const entries = word & 0xffff;
     try {
       if (tableWords[slot + 1]! < 0 && slotLeft < SEGMENT_MAX / 4) this.#collapse(db, local, slotLeft);
-      else if (word >>> 16 > SHRINK_ABOVE) this.#rebuild(db, local, hash, segment, roomFor(entries + (entries >> 2) + 2));
+      else if (word >>> 16 > SHRINK_ABOVE)
+        this.#rebuild(db, local, hash, segment, roomFor(entries + (entries >> 2) + 2));
     } catch (error) {
       if (!(error instanceof OutOfMemoryError)) throw error;
     }

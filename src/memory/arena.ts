@@ -18,6 +18,7 @@ import { giveChunks, isChunkUsed, OutOfMemoryError, takeChunks } from './chunk-p
 import {
   CHUNK_BYTES,
   CHUNK_ENTRY_WORDS,
+  CHUNKS_PER_REGION,
   GlobalWord,
   REF_CHUNK_SHIFT,
   REF_MASK,
@@ -137,6 +138,7 @@ export class Arena {
     this.#words[ref >>> REF_REGION_SHIFT]![(ref & REF_MASK) << 2] = map[entry + 2]!;
     map[entry + 2] = ref;
     const used = map[entry + 1]! - 1;
+    if (used < 0) throw new Error(`shard ${this.shard} frees block ${ref >>> 0} of an empty span`);
     map[entry + 1] = used;
     if (used === CLASS_BLOCKS[cls]! - 1) this.#link(chunk, entry, cls);
     else if (used === 0) this.#dropSpan(chunk, entry, cls);
@@ -209,23 +211,96 @@ export class Arena {
       if (map[entry + 6] !== this.shard + 1) continue;
       if (!isChunkUsed(this.memory, chunk)) fail(this.shard, chunk, 'owned but free in the pool');
       if (kind === Kind.Large) {
+        this.#checkRun(chunk, map[entry + 1]!, 0);
         blocks++;
         bytes += map[entry + 1]! * CHUNK_BYTES;
         reserved += map[entry + 1]! * CHUNK_BYTES;
       } else if (kind === Kind.Span) {
         const cls = map[entry]! >> CLASS_SHIFT;
+        this.#checkRun(chunk, CLASS_SPAN_CHUNKS[cls]!, Kind.Inner);
         this.#checkSpan(chunk, entry, cls);
         blocks += map[entry + 1]!;
         bytes += map[entry + 1]! * CLASS_BYTES[cls]!;
         reserved += CLASS_SPAN_CHUNKS[cls]! * CHUNK_BYTES;
-      }
+      } else fail(this.shard, chunk, `kind ${kind} with an owner`);
     }
+    for (let cls = 0; cls < CLASS_COUNT; cls++) this.#checkList(cls);
     if (bytes !== this.used) fail(this.shard, 0, `${bytes} bytes in spans, ${this.used} counted`);
     if (blocks !== this.#counters[this.#used + ShardCounter.Blocks])
       fail(this.shard, 0, 'block count differs');
     if (reserved !== this.#counters[this.#used + ShardCounter.Reserved])
       fail(this.shard, 0, 'reserved bytes differ');
     return { blocks, bytes };
+  }
+
+  /**
+   * For the checker: throws unless `ref` is where a block of this shard begins that was given out (it may be freed
+   * again: see eachFreed).
+   * @returns bytes of the block
+   */
+  checkBlock(ref: number): number {
+    const map = this.#map;
+    let chunk = ref >>> REF_CHUNK_SHIFT;
+    if ((map[chunk * CHUNK_ENTRY_WORDS]! & KIND_MASK) === Kind.Inner)
+      chunk = map[chunk * CHUNK_ENTRY_WORDS + 1]!;
+    const entry = chunk * CHUNK_ENTRY_WORDS;
+    const kind = map[entry]! & KIND_MASK;
+    if (kind !== Kind.Span && kind !== Kind.Large) fail(this.shard, chunk, `no block at ${ref >>> 0}`);
+    if (map[entry + 6] !== this.shard + 1) fail(this.shard, chunk, `block ${ref >>> 0} of another shard`);
+    const offset = (ref - (chunk << REF_CHUNK_SHIFT)) | 0;
+    if (kind === Kind.Large) {
+      if (offset !== 0) fail(this.shard, chunk, `${ref >>> 0} is inside a large run`);
+      return map[entry + 1]! * CHUNK_BYTES;
+    }
+    const bytes = CLASS_BYTES[map[entry]! >> CLASS_SHIFT]!;
+    if (offset % (bytes >> 4) !== 0) fail(this.shard, chunk, `${ref >>> 0} is inside a block`);
+    if (offset / (bytes >> 4) >= map[entry + 3]!)
+      fail(this.shard, chunk, `block ${ref >>> 0} was never given out`);
+    return bytes;
+  }
+
+  /** For the checker: visits every block that lies freed in a span. check() must have passed. */
+  eachFreed(visit: (ref: number) => void): void {
+    const map = this.#map;
+    const high = Atomics.load(this.#control, GlobalWord.ChunksHigh);
+    for (let chunk = 1; chunk < high; chunk++) {
+      const entry = chunk * CHUNK_ENTRY_WORDS;
+      if ((map[entry]! & KIND_MASK) !== Kind.Span || map[entry + 6] !== this.shard + 1) continue;
+      for (let ref = map[entry + 2]!; ref !== 0; ) {
+        visit(ref);
+        ref = this.#words[ref >>> REF_REGION_SHIFT]![(ref & REF_MASK) << 2]!;
+      }
+    }
+  }
+
+  /** Checks the chunks of a run behind its first. */
+  #checkRun(first: number, chunks: number, kind: number): void {
+    if (Math.floor(first / CHUNKS_PER_REGION) !== Math.floor((first + chunks - 1) / CHUNKS_PER_REGION))
+      fail(this.shard, first, 'run crosses a region');
+    for (let chunk = first; chunk < first + chunks; chunk++) {
+      if (!isChunkUsed(this.memory, chunk)) fail(this.shard, chunk, 'in a run but free in the pool');
+      if (chunk === first) continue;
+      const entry = chunk * CHUNK_ENTRY_WORDS;
+      if (this.#map[entry] !== kind || this.#map[entry + 6] !== 0)
+        fail(this.shard, chunk, 'not an inner chunk');
+      if (kind === Kind.Inner && this.#map[entry + 1] !== first)
+        fail(this.shard, chunk, 'inner chunk of another span');
+    }
+  }
+
+  /** Checks a list of spans with room. */
+  #checkList(cls: number): void {
+    const map = this.#map;
+    let previous = 0;
+    for (let chunk = this.#control[this.#heads + cls]!; chunk !== 0; ) {
+      const entry = chunk * CHUNK_ENTRY_WORDS;
+      if (map[entry] !== (Kind.Span | (cls << CLASS_SHIFT)) || map[entry + 6] !== this.shard + 1)
+        fail(this.shard, chunk, `in the list of class ${cls}, but no span of it`);
+      if (map[entry + 5] !== previous) fail(this.shard, chunk, 'list of spans with room is broken');
+      if (map[entry + 1]! >= CLASS_BLOCKS[cls]!) fail(this.shard, chunk, 'full, but listed as having room');
+      previous = chunk;
+      chunk = map[entry + 4]!;
+    }
   }
 
   #checkSpan(chunk: number, entry: number, cls: number): void {

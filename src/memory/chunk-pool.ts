@@ -30,7 +30,8 @@ export function takeChunks(memory: SharedMemory, count: number): number {
     if (used < 0) throw new Error('chunk pool: negative use');
     if (first + count > control[GlobalWord.ChunksHigh]!)
       Atomics.store(control, GlobalWord.ChunksHigh, first + count);
-    if (count === 1) control[GlobalWord.PoolHint] = first + 1;
+    // Nothing below `first` is free if the search met nothing free before it: always so for single chunks.
+    if (count === 1 || first <= control[GlobalWord.PoolHint]!) control[GlobalWord.PoolHint] = first + count;
   }
   unlock(control, GlobalWord.PoolLock, memory.thread);
   if (first <= 0) throw new OutOfMemoryError(`no run of ${count * CHUNK_BYTES} bytes left`);

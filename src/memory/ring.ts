@@ -25,7 +25,8 @@ const FRAME_HEADER = 8;
 
 /** @param capacity bytes of data, a power of two */
 export function allocateRing(capacity: number): SharedArrayBuffer {
-  if ((capacity & (capacity - 1)) !== 0 || capacity < 64) throw new RangeError('ring capacity must be a power of two');
+  if ((capacity & (capacity - 1)) !== 0 || capacity < 64)
+    throw new RangeError('ring capacity must be a power of two');
   return new SharedArrayBuffer(DATA_BYTES + capacity);
 }
 
@@ -66,20 +67,23 @@ export class RingProducer {
     const rest = Buffer.from(message.subarray(off + sent, off + len));
     this.#queue.push({ bytes: rest, off: 0 });
     this.#queued += rest.length;
-    this.#askForRoom();
     return this.flush();
   }
 
-  /** Moves queued bytes into the ring. @returns whether none are left */
+  /** Moves queued bytes into the ring. @returns whether none are left; if not, the consumer knows of the wish for room */
   flush(): boolean {
+    let asked = false;
     while (this.#queue.length > 0) {
       const first = this.#queue[0]!;
       const sent = this.#put(first.bytes, first.off, first.bytes.length - first.off);
       if (sent >= 0) {
         first.off += sent;
         this.#queued -= sent;
+        // The consumer may have read all there was before it could see the wish: look once more after asking.
+        if (asked && sent === 0) return false;
         this.#askForRoom();
-        return false;
+        asked = true;
+        continue;
       }
       this.#queued -= first.bytes.length - first.off;
       this.#queue.shift();
