@@ -218,13 +218,11 @@ function clientTrackingCommand(cx: CommandContext): void {
   else cx.syntaxError();
 }
 
+/** CLIENT CACHING YES|NO: for clients that track keys, which none does. */
 function clientCachingCommand(cx: CommandContext): void {
-  if (argOneOf(cx, 2, ['YES', 'NO']) < 0) cx.syntaxError();
-  else {
-    cx.error(
-      'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
-    );
-  }
+  cx.error(
+    'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+  );
 }
 
 const HELP = [

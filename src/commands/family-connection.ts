@@ -8,6 +8,7 @@ import { ErrorText, wrongArity } from './errors.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 
 const INT_MAX = 2 ** 31 - 1;
+const NOT_INT = 'ERR value is out of range, value must between -2147483648 and 2147483647';
 
 /** PING [message] */
 function pingCommand(cx: CommandContext): void {
@@ -29,7 +30,7 @@ function estimateMessage(cx: CommandContext): number {
 /** SELECT index */
 function selectCommand(cx: CommandContext): void {
   const db = cx.argInteger(1);
-  if (!(Math.abs(db) <= INT_MAX)) cx.error(ErrorText.NotInteger);
+  if (!(Math.abs(db) <= INT_MAX)) cx.error(argLong(cx, 1) === null ? ErrorText.NotInteger : NOT_INT);
   else if (db !== 0 && cx.server.config.getBool('cluster-enabled')) {
     cx.error('ERR SELECT is not allowed in cluster mode');
   } else if (db < 0 || db >= cx.keyspace.memory.databaseCount) cx.error(ErrorText.DbIndex);
