@@ -207,7 +207,7 @@ def check_info():
     hello = r.execute_command("HELLO", "2")
     expect(dict(zip(hello[::2], hello[1::2]))[b"proto"], 2)
     expect(r.config_get("maxmemory*")["maxmemory-policy"], "noeviction")
-    expect(r.command_count() > 90, True)
+    expect(r.command_count() > 70, True)
     expect(r.object("encoding", "text"), b"embstr")
     expect(r.memory_usage("text") > 0, True)
     expect(len(r.time()), 2)
