@@ -17,6 +17,13 @@ import { ErrorText } from './errors.ts';
 import { insertArrayHeader, shownArgument } from './generic-arguments.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 
+const STAR = 0x2a;
+const QUESTION = 0x3f;
+const OPEN_CLASS = 0x5b;
+const BACKSLASH = 0x5c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
 const HASH_BITS = 32n;
 const HASH_SPAN = 2 ** 32;
 const CURSOR_MASK = BigInt(SLOT_COUNT) * 2n ** HASH_BITS - 1n;
@@ -108,8 +115,15 @@ function readScanOptions(cx: CommandContext): boolean {
       return false;
     }
   }
-  if (filter.patternArg >= 0) filter.pinnedSlot = pinnedSlot(cx, filter.patternArg);
+  if (filter.patternArg >= 0) usePattern(cx, filter.patternArg);
   return true;
+}
+
+/** Makes argument `arg` the pattern. A lone '*' is none: it stands for the empty key too, which no pattern matches. */
+function usePattern(cx: CommandContext, arg: number): void {
+  const isAll = cx.argLen[arg] === 1 && cx.input[cx.argOff[arg]!] === STAR;
+  filter.patternArg = isAll ? -1 : arg;
+  filter.pinnedSlot = isAll ? -1 : pinnedSlot(cx, arg);
 }
 
 function readCount(cx: CommandContext, arg: number): boolean {
@@ -197,21 +211,13 @@ function writeMatches(cx: CommandContext, shard: LockedShard, walk: KeyWalk): nu
 }
 
 function keys(cx: CommandContext): void {
-  filter.patternArg = 1;
   filter.type = ANY_TYPE;
-  filter.pinnedSlot = pinnedSlot(cx, 1);
+  usePattern(cx, 1);
   const walk = walkFrom(0, 0, filter.pinnedSlot);
   const mark = cx.reply.length;
   const found = walkKeys(cx, walk, Number.POSITIVE_INFINITY);
   insertArrayHeader(cx, mark, found);
 }
-
-const STAR = 0x2a;
-const QUESTION = 0x3f;
-const OPEN_CLASS = 0x5b;
-const BACKSLASH = 0x5c;
-const OPEN = 0x7b;
-const CLOSE = 0x7d;
 
 /**
  * The slot that every key matching a pattern is in, -1 if it can be any: it is fixed by a pattern without wildcards,

@@ -7,6 +7,7 @@
 
 import { CommandContext } from '../../src/commands/context.ts';
 import { ErrorText, wrongArity } from '../../src/commands/errors.ts';
+import { replyUnknown } from '../../src/commands/help.ts';
 import { createCommandTable } from '../../src/commands/index.ts';
 import { hasUnknownKeys, keyPositions } from '../../src/commands/key-positions.ts';
 import type { ServerApi } from '../../src/commands/server-api.ts';
@@ -193,8 +194,7 @@ export class InProcess {
       const sub = table.lookupSub(command, cx.input, cx.argOff[1]!, cx.argLen[1]!);
       if (sub !== null) command = sub;
       else if (command.handler === null) {
-        const word = cx.argLatin1(1).slice(0, 128);
-        cx.error(`ERR unknown subcommand '${word}'. Try ${command.name.toUpperCase()} HELP.`);
+        replyUnknown(cx, command);
         return null;
       }
     }
