@@ -138,9 +138,9 @@ function timeToLive(cx: CommandContext, seconds: boolean, relative: boolean): vo
   cx.reply.integer(seconds ? Math.floor((ms + 500) / 1000) : ms);
 }
 
-/** Rounds as Redis's 64-bit arithmetic does, overflow included. */
+/** Rounding does not overflow: compiled Redis divides as unsigned. */
 function replyLargeTime(cx: CommandContext, ms: bigint, seconds: boolean): void {
-  cx.reply.bigInteger(seconds ? BigInt.asIntN(64, ms + 500n) / 1000n : ms);
+  cx.reply.bigInteger(seconds ? (ms + 500n) / 1000n : ms);
 }
 
 /** Looks a key up for reading without touching it. */
