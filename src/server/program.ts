@@ -1,0 +1,107 @@
+// What the process does, by its arguments: serve, or print something and end.
+
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { createCommandTable } from '../commands/index.ts';
+import { checkConfig, parseCommandLine } from '../command-line.ts';
+import { ConfigError, ConfigErrorKind } from '../config/config-error.ts';
+import { type ConfigSource, type LoadedConfig, loadConfig } from '../config/load.ts';
+import { ConfigStore, type SerializedConfig } from '../config/store.ts';
+import { Logger, type LogLevelName } from '../log/logger.ts';
+import { Supervisor } from './supervisor.ts';
+import { refuseUnbuilt } from './unbuilt.ts';
+
+/** Carries the configuration to the process that stays when `daemonize` is on. */
+const DAEMON_VARIABLE = 'SABRE_DAEMON_CONFIG';
+
+interface DaemonConfig {
+  readonly config: SerializedConfig;
+  readonly renames: readonly { readonly from: string; readonly to: string }[];
+  readonly startDirectory: string;
+}
+
+/** Runs the program. @returns when it serves, or has nothing more to do */
+export async function runProgram(): Promise<void> {
+  const startDirectory = process.cwd();
+  const handed = process.env[DAEMON_VARIABLE];
+  if (handed !== undefined) {
+    delete process.env[DAEMON_VARIABLE];
+    const data = JSON.parse(handed) as DaemonConfig;
+    await serve(ConfigStore.restore(data.config), data.renames, true, data.startDirectory);
+    return;
+  }
+  const line = parseCommandLine(process.argv.slice(2));
+  switch (line.kind) {
+    case 'version':
+      process.stdout.write(line.text);
+      return;
+    case 'help':
+    case 'refused':
+      process.stderr.write(line.text);
+      process.exit(1);
+      break;
+    case 'check-config': {
+      const report = checkConfig(line.source);
+      (report.good ? process.stdout : process.stderr).write(Buffer.from(report.text, 'latin1'));
+      process.exitCode = report.exitCode;
+      return;
+    }
+    case 'serve':
+      await start(line.source, startDirectory);
+  }
+}
+
+async function start(source: ConfigSource, startDirectory: string): Promise<void> {
+  const loaded = load(source);
+  const config = loaded.store;
+  if (config.getBool('daemonize')) {
+    stayInBackground({ config: config.serialize(), renames: loaded.renames, startDirectory });
+    return;
+  }
+  await serve(config, loaded.renames, source.options !== null || source.configFile !== null, startDirectory);
+}
+
+/** Reads the configuration; the first mistake ends the process, as it ends redis-server. */
+function load(source: ConfigSource): LoadedConfig {
+  const early = Logger.create('', 'notice', 'C');
+  const table = createCommandTable();
+  try {
+    const loaded = loadConfig(source, {
+      renameCommand: (from, to) => table.rename(from, to),
+      defineUser: () => 'ACL users are not supported by this version',
+      log: (level, message) => (level === '#' ? early.warning(message) : early.notice(message)),
+    });
+    const refused = loaded.modules.length > 0 || loaded.moduleSettings.size > 0 ? 'Modules are not supported' : refuseUnbuilt(loaded.store);
+    if (refused !== null) throw new ConfigError(ConfigErrorKind.Line, refused);
+    return loaded;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    if (error.kind === ConfigErrorKind.File) early.warning(error.message);
+    else process.stderr.write(Buffer.from(error.report(), 'latin1'));
+    return process.exit(1);
+  }
+}
+
+async function serve(
+  config: ConfigStore,
+  renames: readonly { readonly from: string; readonly to: string }[],
+  argumentsGiven: boolean,
+  startDirectory: string,
+): Promise<void> {
+  const logFile = config.getString('logfile');
+  const log = Logger.create(logFile === '' ? '' : resolve(startDirectory, logFile), config.getEnum('loglevel') as LogLevelName, 'C');
+  process.chdir(config.getString('dir'));
+  const supervisor = new Supervisor({ config, renames, log, argumentsGiven, startDirectory });
+  log.setRole('M');
+  if (!(await supervisor.start())) process.exit(1);
+}
+
+/** Starts a process of its own session that serves, and lets this one end. */
+function stayInBackground(data: DaemonConfig): void {
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    detached: true,
+    stdio: 'ignore',
+    env: { ...process.env, [DAEMON_VARIABLE]: JSON.stringify(data) },
+  });
+  child.unref();
+}
