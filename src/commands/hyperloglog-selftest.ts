@@ -22,17 +22,22 @@ const INDEX_MASK = (1 << INDEX_BITS) - 1;
 
 /**
  * @param sparseMax hll-sparse-max-bytes
+ * @param elements to add @param cycles times that all registers are set
  * @returns null if all is well, else an error's text
  */
-export function selfTest(sparseMax: number, elements: number = ELEMENTS): string | null {
-  return testRegisters() ?? testEstimates(sparseMax, elements);
+export function selfTest(
+  sparseMax: number,
+  elements: number = ELEMENTS,
+  cycles: number = CYCLES,
+): string | null {
+  return testRegisters(cycles) ?? testEstimates(sparseMax, elements);
 }
 
 /** Registers keep what they are set to, and leave their neighbours alone. */
-function testRegisters(): string | null {
+function testRegisters(cycles: number): string | null {
   const dense = Buffer.alloc(DENSE_BYTES);
   const values = new Uint8Array(REGISTERS);
-  for (let cycle = 0; cycle < CYCLES; cycle++) {
+  for (let cycle = 0; cycle < cycles; cycle++) {
     for (let i = 0; i < REGISTERS; i++) {
       values[i] = Math.random() * (REGISTER_MAX + 1);
       setDenseRegister(dense, HEADER_BYTES, i, values[i]!);

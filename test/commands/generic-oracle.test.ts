@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flushCommands, genericCommands } from '../support/generate-generic.ts';
 import { hyperloglogCommands } from '../support/generate-hyperloglogs.ts';
 import { stringCommands } from '../support/generate-strings.ts';
-import { weighted } from '../support/generator-parts.ts';
+import { type Generator, weighted } from '../support/generator-parts.ts';
 import { InProcess } from '../support/in-process.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { ServerProcess } from '../support/server-process.ts';
@@ -21,12 +21,7 @@ describe('generic and HyperLogLog commands beside redis-server', () => {
   });
   afterAll(() => redis.stop());
 
-  async function compare(
-    generator: Parameters<typeof weighted>[0][1],
-    seed: number,
-    runs: number,
-    resp: 2 | 3,
-  ) {
+  async function compare(generator: Generator, seed: number, runs: number, resp: 2 | 3) {
     const client = await redis.connect({ protocol: resp });
     await client.command('FLUSHALL');
     await client.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
