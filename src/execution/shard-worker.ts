@@ -4,12 +4,12 @@
 // It has no event loop of its own: it sleeps on its doorbell, and looks at its rings, its control port and the clock
 // when it wakes. Work handed over comes first; background work goes in steps of about a millisecond.
 
-import { ring, sleep } from '../memory/doorbell.ts';
+import type { CommandContext } from '../commands/context.ts';
+import { bellOf, ring, sleep } from '../memory/doorbell.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Stat } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
-import type { CommandContext } from '../commands/context.ts';
 import { Background } from './background.ts';
 import { Batch, BatchEnd } from './batch.ts';
 import { Executor, type ExecutorEvents } from './executor.ts';
@@ -32,7 +32,6 @@ export class ShardWorker implements ExecutorEvents {
   readonly #fromAcceptors: RingConsumer[];
   readonly #toAcceptors: RingProducer[];
   readonly #control: Int32Array;
-  readonly #busy: () => boolean;
   #published = 0;
 
   constructor(start: ThreadStart) {
@@ -43,7 +42,6 @@ export class ShardWorker implements ExecutorEvents {
     this.#fromAcceptors = start.rings.map((pair) => new RingConsumer(pair.toWorker));
     this.#toAcceptors = start.rings.map((pair) => new RingProducer(pair.toAcceptor));
     this.#background = new Background(this.thread);
-    this.#busy = () => this.#fromAcceptors.some((consumer) => !consumer.empty);
     const { config } = this.thread;
     const follow = (): void => {
       this.#parser.maxBulkLength = config.getMemory('proto-max-bulk-len');
@@ -56,10 +54,11 @@ export class ShardWorker implements ExecutorEvents {
   run(): never {
     const { control, start } = this.thread;
     for (;;) {
+      const seen = bellOf(this.#control, start.thread);
       control.poll();
       const worked = this.#serve();
       const wait = this.#background.step(performance.now());
-      if (!worked) sleep(this.#control, start.thread, Math.min(wait, IDLE_MS), this.#busy);
+      if (!worked) sleep(this.#control, start.thread, seen, Math.min(wait, IDLE_MS));
       this.#publish();
     }
   }

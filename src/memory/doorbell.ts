@@ -1,7 +1,8 @@
 // How a thread is woken: a word per thread that others add to and notify.
 //
-// The sleeper says that it sleeps, looks once more for work, and waits on the value it saw: a ring in between changes
-// the value and the wait returns at once. Ringers notify only a thread that sleeps (40 ns saved otherwise).
+// The sleeper notes the bell's value, looks for work, says that it sleeps and waits on the value it noted: a ring since
+// then has changed it and the wait returns at once. So whatever was made ready before a ring is found or wakes.
+// Ringers notify only a thread that sleeps (40 ns saved otherwise).
 
 import { ThreadWord, threadWord } from './layout.ts';
 
@@ -12,16 +13,20 @@ export function ring(control: Int32Array, thread: number): void {
   if (Atomics.load(control, threadWord(thread, ThreadWord.Asleep)) === 1) Atomics.notify(control, bell);
 }
 
+/** What sleep() has to be given: to be read before looking for work. */
+export function bellOf(control: Int32Array, thread: number): number {
+  return Atomics.load(control, threadWord(thread, ThreadWord.Doorbell));
+}
+
 /**
- * Sleeps until somebody rings or `ms` have passed. For threads that may block.
- * @param busy looked at after saying that it sleeps; true: do not sleep
+ * Sleeps until somebody rings or `ms` have passed; not at all if somebody has rung since `seen`. For threads that may
+ * block.
+ * @param seen bellOf() from before the last look for work
  */
-export function sleep(control: Int32Array, thread: number, ms: number, busy: () => boolean): void {
-  const bell = threadWord(thread, ThreadWord.Doorbell);
+export function sleep(control: Int32Array, thread: number, seen: number, ms: number): void {
   const asleep = threadWord(thread, ThreadWord.Asleep);
-  const seen = Atomics.load(control, bell);
   Atomics.store(control, asleep, 1);
-  if (!busy()) Atomics.wait(control, bell, seen, ms);
+  Atomics.wait(control, threadWord(thread, ThreadWord.Doorbell), seen, ms);
   Atomics.store(control, asleep, 0);
 }
 

@@ -2,7 +2,7 @@
 // A span is a run of chunks cut into blocks of one class. Anything larger than a class takes a run of chunks.
 //
 // The step bounds the space lost inside a block to an eighth of it (a sixteenth on average); spans are long
-// enough that at most a fourteenth of a span's end is unused.
+// enough that at most an eleventh of a span is left over at its end.
 
 import { CHUNK_BYTES } from './layout.ts';
 
