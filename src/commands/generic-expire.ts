@@ -4,7 +4,6 @@
 // beyond; comparisons between the two are exact.
 
 import type { RecordView } from '../keyspace/record.ts';
-import { ShardCounter } from '../memory/layout.ts';
 import { parseInteger64 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText, invalidExpire } from './errors.ts';
@@ -48,10 +47,9 @@ function expire(cx: CommandContext, seconds: boolean, relative: boolean): void {
     cx.reply.integer(0);
     return;
   }
-  if (at <= cx.now) {
-    cx.deleteRecord(rec);
-    cx.shard(1).count(ShardCounter.Expired, 1);
-  } else cx.shard(1).setExpiry(rec, at);
+  // A time in the past deletes; as in Redis, that is not counted among the expired keys.
+  if (at <= cx.now) cx.deleteRecord(rec);
+  else cx.shard(1).setExpiry(rec, at);
   cx.keyChanged(1);
   cx.reply.integer(1);
 }

@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { IN_PLACE_WORK_MAX } from '../../src/execution/executor.ts';
+import { ShardCounter } from '../../src/memory/layout.ts';
 import { InProcess } from '../support/in-process.ts';
 import type { Argument } from '../support/raw-client.ts';
 
@@ -233,7 +234,7 @@ describe('expiry', () => {
     local.checkInvariants();
   });
 
-  it('in the past deletes, and counts as expired', () => {
+  it('in the past deletes, and is not counted as expiry', () => {
     const local = new InProcess();
     for (const args of [
       ['EXPIRE', 'a', '0'],
@@ -244,6 +245,7 @@ describe('expiry', () => {
       expect(local.value(...args)).toBe(1);
       expect(local.value('EXISTS', 'a')).toBe(0);
     }
+    expect(local.keyspace.sum(ShardCounter.Expired)).toBe(0);
   });
 });
 
