@@ -57,7 +57,7 @@ function helloCommand(cx: CommandContext): void {
   if (request.user > 0 && !authenticate(cx, cx.argLatin1(request.user), request.user + 1)) return;
   if (!session.authenticated) {
     cx.error(
-      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
     );
     return;
   }

@@ -1,9 +1,9 @@
 // An acceptor thread: its connections, the executor they share, the rings to the shard workers, its listeners.
 
-import { createServer, type Server, type Socket } from 'node:net';
 import { chmodSync, rmSync } from 'node:fs';
-import { Session } from '../commands/session.ts';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { CommandContext } from '../commands/context.ts';
+import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
 import { Batch } from '../execution/batch.ts';
 import { Executor, type ExecutorEvents, PauseMode } from '../execution/executor.ts';
@@ -11,7 +11,7 @@ import { encodeHandOver } from '../execution/hand-over.ts';
 import { monitorLine } from '../execution/monitor-line.ts';
 import { latencyEvent, slowEntry } from '../execution/slow-entry.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
-import { evictUntilRoom, Evictor } from '../keyspace/eviction.ts';
+import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
 import { listen as listenForRings, ring } from '../memory/doorbell.ts';
 import { GlobalWord } from '../memory/layout.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
@@ -132,8 +132,8 @@ export class AcceptorCore implements ExecutorEvents {
 
   // ---- ExecutorEvents ----
 
-  monitored(cx: CommandContext): void {
-    this.thread.control.tell('monitor', monitorLine(cx));
+  monitored(cx: CommandContext, db: number): void {
+    this.thread.control.tell('monitor', monitorLine(cx, db));
   }
 
   slow(cx: CommandContext, usec: number): void {
@@ -164,7 +164,13 @@ export class AcceptorCore implements ExecutorEvents {
       this.#idleMs = config.getInt('timeout') * 1000;
     };
     follow();
-    for (const name of ['proto-max-bulk-len', 'client-query-buffer-limit', 'client-output-buffer-limit', 'client-rate-limit', 'timeout'] as const) {
+    for (const name of [
+      'proto-max-bulk-len',
+      'client-query-buffer-limit',
+      'client-output-buffer-limit',
+      'client-rate-limit',
+      'timeout',
+    ] as const) {
       config.watch(name, follow);
     }
     config.watch('requirepass', () => {
@@ -191,13 +197,24 @@ export class AcceptorCore implements ExecutorEvents {
     const config = this.thread.config;
     const keepAlive = config.getInt('tcp-keepalive');
     const server = createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: keepAlive > 0, keepAliveInitialDelay: keepAlive * 1000 },
+      {
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: keepAlive > 0,
+        keepAliveInitialDelay: keepAlive * 1000,
+      },
       (socket) => this.#accept(socket),
     );
     const options =
       on.path !== null
         ? { path: on.path, backlog: on.backlog }
-        : { host: on.host ?? undefined, port: on.port, backlog: on.backlog, reusePort: on.reusePort, ipv6Only: on.host !== null && on.host.includes(':') };
+        : {
+            host: on.host ?? undefined,
+            port: on.port,
+            backlog: on.backlog,
+            reusePort: on.reusePort,
+            ipv6Only: on.host !== null && on.host.includes(':'),
+          };
     return new Promise((resolve) => {
       server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
       server.listen(options, () => {
@@ -290,13 +307,17 @@ export class AcceptorCore implements ExecutorEvents {
 
   #feedMonitors(line: Buffer): void {
     const bytes = Buffer.from(line);
-    for (const connection of this.#connections.values()) if (connection.session.monitor) connection.push(bytes);
+    for (const connection of this.#connections.values())
+      if (connection.session.monitor) connection.push(bytes);
   }
 }
 
 function bindMethods(core: AcceptorCore): Record<string, (payload: unknown) => unknown> {
   return Object.fromEntries(
-    Object.entries(clientMethods).map(([name, method]) => [name, (payload: unknown) => method(core.registry, payload)]),
+    Object.entries(clientMethods).map(([name, method]) => [
+      name,
+      (payload: unknown) => method(core.registry, payload),
+    ]),
   );
 }
 

@@ -13,7 +13,12 @@ import type { Socket } from 'node:net';
 import type { ReplyFunction } from '../commands/server-api.ts';
 import { ReplyMode, type Session } from '../commands/session.ts';
 import { applyReplyMode, BatchEnd } from '../execution/batch.ts';
-import { applySessionFlags, decodeHandBack, HAND_OVER_HEADER, HandOverStatus } from '../execution/hand-over.ts';
+import {
+  applySessionFlags,
+  decodeHandBack,
+  HAND_OVER_HEADER,
+  HandOverStatus,
+} from '../execution/hand-over.ts';
 import { Stat } from '../metrics/stats.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
 import type { AcceptorCore } from './acceptor-core.ts';
@@ -132,7 +137,12 @@ export class Connection {
 
   /** Checked about once a second. @param now ms */
   tick(now: number, idleMs: number): void {
-    if (idleMs > 0 && this.#waiting === Waiting.No && now - this.session.lastCommandAt > idleMs && !this.session.monitor) {
+    if (
+      idleMs > 0 &&
+      this.#waiting === Waiting.No &&
+      now - this.session.lastCommandAt > idleMs &&
+      !this.session.monitor
+    ) {
       this.#core.logClose(this, 'Closing idle client');
       this.kill();
       return;
@@ -171,6 +181,7 @@ export class Connection {
     this.session.commands += commands;
     this.#reader.state.authRequired = !this.session.authenticated;
     if (why === BatchEnd.ProtocolError) this.#protocolError();
+    else if (why === BatchEnd.Attack) this.#attacked();
     this.#flush();
     executor.end();
     if (why !== BatchEnd.Drained) this.#settle(why);
@@ -237,7 +248,21 @@ export class Connection {
   #tooMuchInput(): void {
     const core = this.#core;
     core.stats.add(Stat.QueryLimitDisconnects, 1);
-    core.log('warning', `Closing client that reached max query buffer length: ${core.describe(this)} (qbuf initial bytes: "${this.#inputStart()}")`);
+    core.log(
+      'warning',
+      `Closing client that reached max query buffer length: ${core.describe(this)} (qbuf initial bytes: "${this.#inputStart()}")`,
+    );
+    this.kill();
+  }
+
+  /** Replies of the same read are lost with the connection, as in Redis. */
+  #attacked(): void {
+    const core = this.#core;
+    core.executor.cx.reply.reset();
+    core.log(
+      'warning',
+      `Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from ${this.session.address} aborted.`,
+    );
     this.kill();
   }
 
@@ -245,7 +270,10 @@ export class Connection {
     const core = this.#core;
     core.executor.cx.reply.error('ERR ' + core.parser.error);
     core.stats.countError('ERR');
-    core.log('verbose', `Protocol error (${core.parser.error}) from client: ${core.describe(this)}. Query buffer: '${this.#inputStart()}'`);
+    core.log(
+      'verbose',
+      `Protocol error (${protocolErrorName(core.parser.error)}) from client: ${core.describe(this)}. Query buffer: '${this.#inputStart()}'`,
+    );
     this.#flush();
     this.closeAfterWriting();
   }
@@ -253,7 +281,9 @@ export class Connection {
   /** The beginning of the input that was not run, as a log line may show it. */
   #inputStart(): string {
     const { rest, restStart } = this.#reader;
-    return rest.toString('latin1', restStart, Math.min(this.#reader.restEnd, restStart + 64)).replace(/[^\x20-\x7e]/g, '.');
+    return rest
+      .toString('latin1', restStart, Math.min(this.#reader.restEnd, restStart + 64))
+      .replace(/[^\x20-\x7e]/g, '.');
   }
 
   #flush(): void {
@@ -291,7 +321,10 @@ export class Connection {
     } else this.#softLimitSince = 0;
     if (!over) return;
     this.#core.stats.add(Stat.OutputLimitDisconnects, 1);
-    this.#core.log('warning', `Client ${this.#core.describe(this)} closed for overcoming of output buffer limits.`);
+    this.#core.log(
+      'warning',
+      `Client ${this.#core.describe(this)} scheduled to be closed ASAP for overcoming of output buffer limits.`,
+    );
     this.kill();
   }
 
@@ -342,3 +375,16 @@ export class Connection {
   }
 }
 
+/** What Redis's log calls an error that its reply words differently. */
+const ERROR_NAMES: Readonly<Record<string, string>> = {
+  'invalid multibulk length': 'invalid mbulk count',
+  'unauthenticated multibulk length': 'unauth mbulk count',
+  'unauthenticated bulk length': 'unauth bulk length',
+  'unbalanced quotes in request': 'unbalanced quotes in inline request',
+};
+
+/** @param text a parser's error: `Protocol error: ...` */
+function protocolErrorName(text: string): string {
+  const what = text.slice('Protocol error: '.length);
+  return ERROR_NAMES[what] ?? (what.startsWith("expected '$'") ? 'expected $ but got something else' : what);
+}

@@ -20,7 +20,13 @@ export class RateLimit {
    * @param now ms
    * @returns ms for which the connection must not be read
    */
-  spend(commands: number, bytes: number, commandsPerSecond: number, bytesPerSecond: number, now: number): number {
+  spend(
+    commands: number,
+    bytes: number,
+    commandsPerSecond: number,
+    bytesPerSecond: number,
+    now: number,
+  ): number {
     const seconds = Math.max(0, now - this.#at) / 1000;
     this.#at = now;
     this.#commands = Math.min(commandsPerSecond, this.#commands + seconds * commandsPerSecond) - commands;

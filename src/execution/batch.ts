@@ -22,12 +22,14 @@ export const BatchEnd = {
   Paused: 4,
   /** The next command must run on the acceptor (on workers only). */
   ToAcceptor: 5,
+  /** HTTP: close at once. */
+  Attack: 6,
   /** What comes next is not the protocol: parser.error. */
-  ProtocolError: 6,
+  ProtocolError: 7,
   /** Enough replies for one write. */
-  ReplyFull: 7,
+  ReplyFull: 8,
   /** Enough commands for one turn. */
-  TurnOver: 8,
+  TurnOver: 9,
 } as const;
 export type BatchEnd = (typeof BatchEnd)[keyof typeof BatchEnd];
 

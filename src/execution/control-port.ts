@@ -37,7 +37,12 @@ export class ControlPort {
   #last = 0;
 
   /** @param fatal ends the process for an error that is a bug */
-  constructor(port: MessagePort, methods: Methods, fatal: (error: unknown) => void, sent: () => void = () => {}) {
+  constructor(
+    port: MessagePort,
+    methods: Methods,
+    fatal: (error: unknown) => void,
+    sent: () => void = () => {},
+  ) {
     this.#port = port;
     this.#methods = methods;
     this.#fatal = fatal;
@@ -51,7 +56,11 @@ export class ControlPort {
 
   /** Takes the messages that are there: for threads that sleep on their doorbell. */
   poll(): void {
-    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
+    for (
+      let next = receiveMessageOnPort(this.#port);
+      next !== undefined;
+      next = receiveMessageOnPort(this.#port)
+    ) {
       this.#take(next.message as Message);
     }
   }

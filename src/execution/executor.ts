@@ -18,7 +18,7 @@ import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
-import { GlobalWord, SHARD_COUNT, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import { GlobalWord, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -36,6 +36,8 @@ export const Outcome = {
   Paused: 4,
   /** Must run on the connection's acceptor; nothing has happened (workers only). */
   ToAcceptor: 5,
+  /** A web browser talks to us: the connection closes at once, without any reply. */
+  Attack: 6,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -50,8 +52,8 @@ export const PauseMode = { None: 0, Writes: 1, All: 2 } as const;
 
 /** What the executor tells the thread it runs on; implemented by acceptor and worker. */
 export interface ExecutorEvents {
-  /** A client is in MONITOR: called before the command runs. */
-  monitored(cx: CommandContext): void;
+  /** A client is in MONITOR, and the command has run. @param db the database that it ran in */
+  monitored(cx: CommandContext, db: number): void;
   /** A command took at least as long as slowlog-log-slower-than says. */
   slow(cx: CommandContext, usec: number): void;
   /** A command took at least as long as latency-monitor-threshold says. @param ms whole */
@@ -59,6 +61,9 @@ export interface ExecutorEvents {
   /** Makes room when maxmemory is reached. @returns whether the command may go on */
   makeRoom(cx: CommandContext): boolean;
 }
+
+/** What the command being run has locked. */
+const Locked = { None: 0, One: 1, Several: 2 } as const;
 
 export class Executor {
   readonly cx: CommandContext;
@@ -71,9 +76,10 @@ export class Executor {
   readonly #control: Int32Array;
   /** Key arguments of the command being run (plan Special). */
   #keyArgs = new Int32Array(64);
-  /** Which shards the command locks, and which it has. */
-  readonly #wanted = new Uint8Array(SHARD_COUNT);
-  #locked = 0;
+  /** Shards of a command with several keys, a bit each: 0..31 and 32..63. */
+  #low = 0;
+  #high = 0;
+  #locked: number = Locked.None;
   #lastShard = -1;
   readonly #group = new Int32Array(TIMED_GROUP);
   #grouped = 0;
@@ -85,6 +91,8 @@ export class Executor {
   /** Bytes, 0: no limit. */
   maxMemory = 0;
   precise: boolean;
+  /** Without requirepass every client may do everything, also one that came before it was cleared. */
+  passwordSet = false;
 
   constructor(keyspace: Keyspace, server: ServerApi, events: ExecutorEvents, worker: boolean) {
     this.cx = new CommandContext(keyspace, server, worker);
@@ -122,13 +130,14 @@ export class Executor {
     cx.argLen = parser.argLen;
     cx.failed = false;
     const command = this.#find();
-    if (command === null) return Outcome.Done;
+    if (command === null) return this.#isAttack() ? Outcome.Attack : Outcome.Done;
     cx.command = command;
     if (command.arity >= 0 ? argc !== command.arity : argc < -command.arity) {
       return this.#reject(command, wrongArity(command.name));
     }
     const flags = command.flags;
-    if (!cx.session.authenticated && (flags & CommandFlag.NoAuth) === 0) return this.#reject(command, ErrorText.NoAuth);
+    if (this.passwordSet && !cx.session.authenticated && (flags & CommandFlag.NoAuth) === 0)
+      return this.#reject(command, ErrorText.NoAuth);
     const control = this.#control;
     if (control[GlobalWord.PauseMode] !== PauseMode.None && this.#isPaused(flags)) return Outcome.Paused;
     if (control[GlobalWord.Loading] !== 0 && (flags & CommandFlag.Loading) === 0) {
@@ -146,18 +155,19 @@ export class Executor {
 
   #run(command: Command): Outcome {
     const cx = this.cx;
-    if (command.keyPlan === KeyPlan.Single) {
+    const plan = command.keyPlan;
+    if (plan === KeyPlan.Single || (plan === KeyPlan.Range && isOneKey(command, cx.argc))) {
       const arg = command.firstKey;
-      this.#hashSingle(arg);
+      this.#hashOne(arg);
       const shard = this.#keyspace.shards[cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT]!;
       if (this.#worker) shard.acquire();
       else if (shard.tryAcquire() === null) {
         shard.countContention();
         return Outcome.HandOver;
       }
-      this.#locked = 1;
+      this.#locked = Locked.One;
       this.#lastShard = shard.id;
-    } else if (command.keyPlan !== KeyPlan.None && !this.#lockKeys(command)) return Outcome.HandOver;
+    } else if (plan !== KeyPlan.None && !this.#lockKeys(command)) return Outcome.HandOver;
 
     if (!this.#worker && command.place === Place.Estimated && command.estimate!(cx) > IN_PLACE_WORK_MAX) {
       this.#unlock();
@@ -166,8 +176,8 @@ export class Executor {
     return this.#call(command);
   }
 
-  /** Slot and hash of a command's only key: looked ahead, or computed now. */
-  #hashSingle(arg: number): void {
+  /** Slot and hash of a key argument: looked ahead, or computed now. */
+  #hashOne(arg: number): void {
     const { cx, ahead } = this;
     if (ahead.input === cx.input) {
       while (ahead.next < ahead.count && ahead.offsets[ahead.next]! < cx.argOff[arg]!) ahead.next++;
@@ -190,9 +200,7 @@ export class Executor {
     cx.deferred = null;
     cx.closeAfterReply = false;
     cx.reply.resp = cx.session.resp;
-    if (this.#control[GlobalWord.Monitors] !== 0 && (command.flags & CommandFlag.SkipMonitor) === 0) {
-      this.#events.monitored(cx);
-    }
+    const db = cx.session.db;
     if (this.precise) this.#groupStart = performance.now();
     try {
       command.handler!(cx);
@@ -206,6 +214,9 @@ export class Executor {
     if (cx.handedOver) {
       cx.reply.truncate(mark);
       return Outcome.HandOver;
+    }
+    if (this.#control[GlobalWord.Monitors] !== 0 && (command.flags & CommandFlag.SkipMonitor) === 0) {
+      this.#events.monitored(cx, db);
     }
     this.#count(command);
     if (cx.deferred !== null) return Outcome.Deferred;
@@ -232,6 +243,11 @@ export class Executor {
     return null;
   }
 
+  /** POST and Host: as commands are HTTP: a page that makes a browser send commands (cross-protocol scripting). */
+  #isAttack(): boolean {
+    return this.cx.argIs(0, 'POST') || this.cx.argIs(0, 'HOST:');
+  }
+
   #reject(command: Command, text: string): Outcome {
     this.cx.error(text);
     this.#server.stats.countCommand(command.id, CommandStat.Rejected);
@@ -241,11 +257,10 @@ export class Executor {
   /** CLIENT PAUSE: whether a command with these flags has to wait. */
   #isPaused(flags: number): boolean {
     const left = (Atomics.load(this.#control, GlobalWord.PauseUntil) - (this.#keyspace.now | 0)) | 0;
-    if (left <= 0) {
-      Atomics.store(this.#control, GlobalWord.PauseMode, PauseMode.None);
+    // The supervisor takes back a pause that is over: it alone sets them.
+    if (left <= 0) return false;
+    if ((this.cx.command.name.startsWith('client|') || this.cx.command.name === 'shutdown') && !this.#worker)
       return false;
-    }
-    if ((this.cx.command.name.startsWith('client|') || this.cx.command.name === 'shutdown') && !this.#worker) return false;
     const writes = (flags & (CommandFlag.Write | CommandFlag.MayReplicate)) !== 0;
     return this.#control[GlobalWord.PauseMode] === PauseMode.All || writes;
   }
@@ -257,52 +272,59 @@ export class Executor {
       cx.slots = new Int32Array(cx.argOff.length);
       cx.hashes = new Int32Array(cx.argOff.length);
     }
-    const wanted = this.#wanted;
-    wanted.fill(0);
-    const count = this.#keysOf(command);
+    let count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#keyArgs);
     if (count > this.#keyArgs.length) {
       this.#keyArgs = new Int32Array(cx.argOff.length);
-      return this.#lockKeys(command);
+      count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#keyArgs);
     }
+    this.#low = 0;
+    this.#high = 0;
     for (let i = 0; i < count; i++) {
       const arg = this.#keyArgs[i]!;
-      hashKey(cx.input, cx.argOff[arg]!, cx.argLen[arg]!, cx.slots, cx.hashes, arg);
-      wanted[cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT] = 1;
+      this.#hashOne(arg);
+      const shard = cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT;
+      if (shard < 32) this.#low |= 1 << shard;
+      else this.#high |= 1 << (shard - 32);
     }
-    for (let id = 0; id < SHARD_COUNT; id++) {
-      if (wanted[id] === 0) continue;
+    this.#locked = Locked.Several;
+    if (this.#lockBits(this.#low, 0) && this.#lockBits(this.#high, 32)) return true;
+    this.#unlock();
+    return false;
+  }
+
+  /** Locks the shards of one half, in ascending order. @returns false if one was busy; the bits are then those held */
+  #lockBits(bits: number, base: number): boolean {
+    for (let rest = bits; rest !== 0; rest &= rest - 1) {
+      const id = base + lowestBit(rest);
       const shard = this.#keyspace.shards[id]!;
       if (this.#worker) shard.acquire();
       else if (shard.tryAcquire() === null) {
         shard.countContention();
-        for (let taken = id; taken < SHARD_COUNT; taken++) wanted[taken] = 0;
-        this.#locked = 2;
-        this.#unlock();
+        if (base === 0) {
+          this.#low = bits & ~rest;
+          this.#high = 0;
+        } else this.#high = bits & ~rest;
         return false;
       }
       this.#lastShard = id;
     }
-    this.#locked = 2;
     return true;
   }
 
-  #keysOf(command: Command): number {
-    const cx = this.cx;
-    return keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#keyArgs);
-  }
-
   #unlock(): void {
-    if (this.#locked === 0) return;
-    if (this.#locked === 1) (this.#keyspace.shards[this.#lastShard] as LockedShard).release();
-    else this.#unlockAll();
-    this.#locked = 0;
+    if (this.#locked === Locked.None) return;
+    if (this.#locked === Locked.One) (this.#keyspace.shards[this.#lastShard] as LockedShard).release();
+    else {
+      this.#unlockBits(this.#low, 0);
+      this.#unlockBits(this.#high, 32);
+    }
+    this.#locked = Locked.None;
     this.#lastShard = -1;
   }
 
-  #unlockAll(): void {
-    const wanted = this.#wanted;
-    for (let id = 0; id < SHARD_COUNT; id++) {
-      if (wanted[id] !== 0) (this.#keyspace.shards[id] as LockedShard).release();
+  #unlockBits(bits: number, base: number): void {
+    for (let rest = bits; rest !== 0; rest &= rest - 1) {
+      (this.#keyspace.shards[base + lowestBit(rest)] as LockedShard).release();
     }
   }
 
@@ -342,6 +364,7 @@ export class Executor {
       this.latencyThreshold = config.getInt('latency-monitor-threshold');
       this.#server.stats.latencyTracking = config.getBool('latency-tracking');
       this.maxMemory = config.getMemory('maxmemory');
+      this.passwordSet = config.getString('requirepass') !== '';
       const wanted = this.slowerThan >= 0 && this.slowerThan < PRECISE_BELOW_USEC;
       this.precise = this.#worker || wanted || this.latencyThreshold > 0;
       const clock = this.#keyspace.clock;
@@ -350,8 +373,28 @@ export class Executor {
       clock.decayMinutes = config.getInt('lfu-decay-time');
     };
     follow();
-    for (const name of ['slowlog-log-slower-than', 'latency-monitor-threshold', 'latency-tracking', 'maxmemory', 'maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'] as const) {
+    for (const name of [
+      'slowlog-log-slower-than',
+      'latency-monitor-threshold',
+      'latency-tracking',
+      'maxmemory',
+      'requirepass',
+      'maxmemory-policy',
+      'lfu-log-factor',
+      'lfu-decay-time',
+    ] as const) {
       config.watch(name, follow);
     }
   }
+}
+
+/** Whether a command with a range of keys was given only one. */
+function isOneKey(command: Command, argc: number): boolean {
+  const last = command.lastKey < 0 ? argc + command.lastKey : command.lastKey;
+  return last < command.firstKey + command.step;
+}
+
+/** Index of the lowest bit that is set. @param bits not 0 */
+function lowestBit(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
 }

@@ -39,7 +39,13 @@ export function applySessionFlags(session: Session, flags: number): void {
 }
 
 /** @param input the rest of the client's input: [start, end) */
-export function encodeHandOver(connection: number, session: Session, input: Buffer, start: number, end: number): Buffer {
+export function encodeHandOver(
+  connection: number,
+  session: Session,
+  input: Buffer,
+  start: number,
+  end: number,
+): Buffer {
   const name = Buffer.from(session.name, 'latin1');
   const address = Buffer.from(session.address, 'latin1');
   const message = Buffer.allocUnsafe(HAND_OVER_HEADER + name.length + address.length + end - start);
@@ -70,7 +76,13 @@ export function decodeHandOver(message: Buffer, now: number): HandOver {
   const nameAt = HAND_OVER_HEADER;
   const addressAt = nameAt + nameLen;
   const id = message.readInt32LE(16) * 4294967296 + message.readUInt32LE(12);
-  const session = new Session(id, message.toString('latin1', addressAt, addressAt + addressLen), '', false, now);
+  const session = new Session(
+    id,
+    message.toString('latin1', addressAt, addressAt + addressLen),
+    '',
+    false,
+    now,
+  );
   session.name = message.toString('latin1', nameAt, addressAt);
   session.db = message.readInt32LE(4);
   applySessionFlags(session, message.readInt32LE(8));
@@ -91,7 +103,16 @@ export interface HandBack {
 /** @param reply bytes [0, replyLen) of replies */
 export function encodeHandBack(back: HandBack, reply: Buffer, replyLen: number): Buffer {
   const message = Buffer.allocUnsafeSlow(HAND_OVER_HEADER + replyLen);
-  const words = [back.connection, back.db, back.flags, back.consumed, back.status, back.commands, back.lastCommand, 0];
+  const words = [
+    back.connection,
+    back.db,
+    back.flags,
+    back.consumed,
+    back.status,
+    back.commands,
+    back.lastCommand,
+    0,
+  ];
   for (let i = 0; i < words.length; i++) message.writeInt32LE(words[i]!, i * 4);
   reply.copy(message, HAND_OVER_HEADER, 0, replyLen);
   return message;

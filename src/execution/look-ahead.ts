@@ -60,7 +60,11 @@ export class LookAhead {
     let sink = 0;
     for (let i = 0; i < this.count; i++) {
       const slot = this.slots[i]!;
-      sink ^= shards[slot >>> SLOT_TO_SHARD_SHIFT]!.index.touch(db, slot & (SLOTS_PER_SHARD - 1), this.hashes[i]!);
+      sink ^= shards[slot >>> SLOT_TO_SHARD_SHIFT]!.index.touch(
+        db,
+        slot & (SLOTS_PER_SHARD - 1),
+        this.hashes[i]!,
+      );
     }
     this.sink = sink;
   }

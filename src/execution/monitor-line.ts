@@ -3,15 +3,15 @@
 import type { CommandContext } from '../commands/context.ts';
 import { redactedFrom } from './redact.ts';
 
-/** @returns the line as RESP, with CR LF */
-export function monitorLine(cx: CommandContext): string {
+/** @param db the database that the command ran in @returns the line as RESP, with CR LF */
+export function monitorLine(cx: CommandContext, db: number): string {
   const now = performance.timeOrigin + performance.now();
   const seconds = Math.floor(now / 1000);
   const micros = String(Math.floor((now - seconds * 1000) * 1000)).padStart(6, '0');
   const hidden = redactedFrom(cx);
   let words = '';
   for (let i = 0; i < cx.argc; i++) words += i >= hidden ? ' "(redacted)"' : ` ${quoteArgument(cx, i)}`;
-  return `+${seconds}.${micros} [${cx.session.db} ${cx.session.address}]${words}\r\n`;
+  return `+${seconds}.${micros} [${db} ${cx.session.address}]${words}\r\n`;
 }
 
 /** An argument as sdscatrepr prints it. */

@@ -65,8 +65,8 @@ export class ShardWorker implements ExecutorEvents {
 
   // ---- ExecutorEvents ----
 
-  monitored(cx: CommandContext): void {
-    this.thread.control.tell('monitor', monitorLine(cx));
+  monitored(cx: CommandContext, db: number): void {
+    this.thread.control.tell('monitor', monitorLine(cx, db));
   }
 
   slow(cx: CommandContext, usec: number): void {

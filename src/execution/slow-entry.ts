@@ -31,7 +31,13 @@ export function slowEntry(cx: CommandContext, usec: number): SlowEntry {
     else if (i >= hidden) args.push('(redacted)');
     else args.push(cut(cx, i));
   }
-  return { time: Math.floor(cx.now / 1000), usec: Math.floor(usec), args, address: cx.session.address, name: cx.session.name };
+  return {
+    time: Math.floor(cx.now / 1000),
+    usec: Math.floor(usec),
+    args,
+    address: cx.session.address,
+    name: cx.session.name,
+  };
 }
 
 function cut(cx: CommandContext, arg: number): string {

@@ -5,7 +5,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { createCommandTable } from '../commands/index.ts';
 import type { ServerApi, ServerFacts } from '../commands/server-api.ts';
 import type { CommandTable } from '../commands/table.ts';
-import { ConfigStore, type ConfigChange, type SerializedConfig } from '../config/store.ts';
+import { type ConfigChange, ConfigStore, type SerializedConfig } from '../config/store.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import { Logger, type LogShare } from '../log/logger.ts';
 import { type SharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
@@ -62,7 +62,9 @@ export class ThreadContext implements ServerApi {
     this.threadName = `${role}-${start.number}`;
     this.keyspace = new Keyspace(new SharedMemory(start.memory, start.thread), start.seed);
     this.log = Logger.attach(start.log);
-    this.control = new ControlPort(start.port, { ...this.#commonMethods(), ...methods }, (error) => this.fatal(error));
+    this.control = new ControlPort(start.port, { ...this.#commonMethods(), ...methods }, (error) =>
+      this.fatal(error),
+    );
   }
 
   ask(method: string, payload?: unknown): Promise<unknown> {

@@ -179,6 +179,14 @@ function pauseLeft(control: Int32Array, now: number): number {
   return Math.max(0, (Atomics.load(control, GlobalWord.PauseUntil) - (now | 0)) | 0);
 }
 
+/** Takes back a pause whose time is over, so that commands need not look at the clock for it. */
+export function endPauseWhenOver(keyspace: Keyspace, now: number): void {
+  const { control } = keyspace.memory;
+  if (Atomics.load(control, GlobalWord.PauseMode) !== PauseMode.None && pauseLeft(control, now) === 0) {
+    unpauseClients(keyspace);
+  }
+}
+
 function unpauseClients(keyspace: Keyspace): void {
   Atomics.store(keyspace.memory.control, GlobalWord.PauseMode, PauseMode.None);
 }

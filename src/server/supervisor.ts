@@ -24,7 +24,7 @@ import { Sampler } from '../metrics/sampler.ts';
 import { SlowLog } from '../metrics/slow-log.ts';
 import { allocateStats, Stats } from '../metrics/stats.ts';
 import { logInitialized, logReady, logStart } from './banner.ts';
-import { controlMethods, type SupervisorApi } from './control-methods.ts';
+import { controlMethods, endPauseWhenOver, type SupervisorApi } from './control-methods.ts';
 import { Listening } from './listening.ts';
 import { SUPERVISOR_THREAD, Threads } from './threads.ts';
 import { hookUnbuilt } from './unbuilt.ts';
@@ -105,7 +105,7 @@ export class Supervisor implements SupervisorApi {
     logInitialized(this.log, this.facts, this.config);
     if ((await this.#listening.start()) !== null) return false;
     logReady(this.log, this.config);
-    setInterval(() => this.sampler.sample(performance.now()), CRON_MS);
+    setInterval(() => this.#cron(), CRON_MS);
     return true;
   }
 
@@ -165,6 +165,11 @@ export class Supervisor implements SupervisorApi {
       monitor: (line: string) => this.threads.tellAcceptors('monitor-line', line),
       slow: (entry: SlowEntry) => this.slowLog.add(entry),
     };
+  }
+
+  #cron(): void {
+    this.sampler.sample(performance.now());
+    endPauseWhenOver(this.keyspace, Date.now());
   }
 
   #handleSignals(): void {
