@@ -7,36 +7,39 @@
  */
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { writeStatusSet } from './command-info.ts';
-import { type ArgumentFacts, type CommandFacts, commandSummary } from './facts/command-facts.ts';
+import {
+  type ArgumentFacts,
+  type CommandDocumentation,
+  commandDocumentation,
+} from './facts/command-documentation.ts';
 import type { Command } from './table.ts';
 
 /** Writes the name of a command and the map that documents it; of its subcommands, those that can be called. */
 export function writeCommandDocs(reply: ReplyWriter, command: Command): void {
-  const facts = command.facts;
-  const summary = commandSummary(facts.name);
+  const docs = commandDocumentation(command.facts.name);
   const subcommands = command.subcommands;
   const fields =
     2 +
-    given(summary) +
-    given(facts.complexity) +
-    given(facts.doc_flags) +
-    given(facts.deprecated_since) +
-    given(facts.replaced_by) +
-    (facts.arguments.length > 0 ? 1 : 0) +
+    given(docs.summary) +
+    given(docs.complexity) +
+    given(docs.doc_flags) +
+    given(docs.deprecated_since) +
+    given(docs.replaced_by) +
+    given(docs.arguments) +
     given(subcommands);
   reply.bulkString(command.name);
   reply.mapHeader(fields);
-  writeText(reply, 'summary', summary);
-  writeText(reply, 'since', facts.since);
-  writeText(reply, 'group', facts.group);
-  writeText(reply, 'complexity', facts.complexity);
-  if (facts.doc_flags !== undefined) {
+  writeText(reply, 'summary', docs.summary);
+  writeText(reply, 'since', docs.since);
+  writeText(reply, 'group', docs.group);
+  writeText(reply, 'complexity', docs.complexity);
+  if (docs.doc_flags !== undefined) {
     reply.bulkString('doc_flags');
-    writeStatusSet(reply, facts.doc_flags);
+    writeStatusSet(reply, docs.doc_flags);
   }
-  writeText(reply, 'deprecated_since', facts.deprecated_since);
-  writeText(reply, 'replaced_by', replacedByText(facts));
-  if (facts.arguments.length > 0) writeArguments(reply, facts.arguments);
+  writeText(reply, 'deprecated_since', docs.deprecated_since);
+  writeText(reply, 'replaced_by', replacedByText(docs));
+  if (docs.arguments !== undefined) writeArguments(reply, docs.arguments);
   if (subcommands === null) return;
   reply.bulkString('subcommands');
   reply.mapHeader(subcommands.size);
@@ -44,8 +47,8 @@ export function writeCommandDocs(reply: ReplyWriter, command: Command): void {
 }
 
 /** @returns as in "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument", null if nothing replaces it */
-export function replacedByText(facts: CommandFacts): string | null {
-  const replacedBy = facts.replaced_by;
+export function replacedByText(docs: CommandDocumentation): string | null {
+  const replacedBy = docs.replaced_by;
   if (replacedBy === undefined) return null;
   const commands = quotedList(replacedBy.commands.map((name) => name.replace('|', ' ')));
   const args = replacedBy.args ?? [];

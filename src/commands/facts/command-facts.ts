@@ -1,17 +1,16 @@
 /*
- * The facts on every command: what Redis publishes about it (arity, flags, key specifications, ACL categories,
- * arguments), as plain data. Two files of one format, one command a line:
+ * The facts on every command that running it needs (arity, flags, key specifications, ACL categories), as plain data.
+ * Two files of one format, one command a line:
  *
  *   commands.json   the commands of Redis 7.4
  *   additions.json  commands that came later (8.0 to 8.4) and those of 7.4 that gained arguments since; a row here
  *                   replaces the one of the same name
  *
- * No behaviour is here: handlers are joined to these rows in `../table.ts`. One-line descriptions for people are in
- * `summaries.json`.
+ * No behaviour is here: handlers are joined to these rows in `../table.ts`. What only people read (descriptions,
+ * arguments) is in `command-documentation.ts`, and loaded when somebody asks.
  */
 import additions from './additions.json' with { type: 'json' };
 import commands from './commands.json' with { type: 'json' };
-import summaries from './summaries.json' with { type: 'json' };
 
 /** Where the search for the keys of a key specification begins. */
 export type BeginSearch =
@@ -38,27 +37,9 @@ export interface KeySpecFacts {
   readonly find_keys: FindKeys;
 }
 
-/** One node of a command's argument tree; what is absent is false or none. */
-export interface ArgumentFacts {
-  readonly name: string;
-  readonly type: string;
-  readonly token?: string;
-  readonly optional?: boolean;
-  readonly multiple?: boolean;
-  readonly multiple_token?: boolean;
-  readonly key_spec_index?: number;
-  readonly since?: string;
-  readonly deprecated_since?: string;
-  /** Only where it is not the name. */
-  readonly display_text?: string;
-  readonly arguments?: readonly ArgumentFacts[];
-}
-
 /** One command or subcommand (`CONTAINER|SUBCOMMAND`), names in upper case. */
 export interface CommandFacts {
   readonly name: string;
-  readonly group: string;
-  readonly since: string;
   readonly arity: number;
   /** As `COMMAND` prints them, in its order, `movablekeys` included. */
   readonly flags: readonly string[];
@@ -72,14 +53,9 @@ export interface CommandFacts {
   readonly step: number;
   readonly tips: readonly string[];
   readonly key_specs: readonly KeySpecFacts[];
-  readonly complexity: string | null;
-  readonly doc_flags?: readonly string[];
-  readonly deprecated_since?: string;
-  readonly replaced_by?: { readonly commands: readonly string[]; readonly args?: readonly string[] };
   readonly subcommands?: readonly string[];
   /** The container can't run without a subcommand. */
   readonly needs_subcommand?: boolean;
-  readonly arguments: readonly ArgumentFacts[];
 }
 
 /** @returns the rows of both files, one for each name, in the order of their names. */
@@ -92,8 +68,3 @@ function mergeFacts(): readonly CommandFacts[] {
 
 /** All facts, sorted by name, so that every thread gives the same command the same id. */
 export const allCommandFacts: readonly CommandFacts[] = mergeFacts();
-
-/** @returns the line that describes a command to people, null for a command without facts */
-export function commandSummary(name: string): string | null {
-  return (summaries as Readonly<Record<string, string>>)[name.toUpperCase()] ?? null;
-}
