@@ -119,22 +119,33 @@ export class SlotIndex {
   }
 
   /**
-   * Reads what find() will read of a key: segment, entry, record. Loads of several keys overlap in the processor, those
-   * of one find() after the other do not (look-ahead.ts). Takes no lock: what it sees may be stale or torn between
-   * words, so refs are checked before they are followed, and nothing of it is used.
-   * @returns bits of what was read, so that the reads are not optimised away
+   * The three steps of a look-up that miss the caches, each for many keys before the next step, so that the loads of a
+   * step overlap (look-ahead.ts). They take no lock: what they see may be stale or torn between words, so refs are
+   * checked before they are followed, and nothing is decided by it.
+   * @returns the segment's ref, 0 for none
    */
-  touch(db: number, local: number, hash: number): number {
+  peekSegment(db: number, local: number, hash: number): number {
     const segment = this.#segmentOf(db, local, hash);
-    const region = segment >>> REF_REGION_SHIFT;
-    if (segment === 0 || region >= this.#words.length) return 0;
-    const words = this.#words[region]!;
+    return segment >>> REF_REGION_SHIFT < this.#words.length ? segment : 0;
+  }
+
+  /** Second step: the segment's header, and from it where the key's entry should be. @returns its word offset */
+  peekHeader(segment: number, hash: number): number {
+    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
     const at = (segment & REF_MASK) << 2;
     const index = (((hash << (words[at + 1]! & 0xff)) >>> 16) * (words[at]! >>> 16)) >>> 16;
-    const ref = words[at + SEGMENT_HEADER_WORDS + index * 2 + 1]!;
-    const recordRegion = ref >>> REF_REGION_SHIFT;
-    if (ref === 0 || recordRegion >= this.#words.length) return 0;
-    return this.#words[recordRegion]![(ref & REF_MASK) << 2]!;
+    return at + SEGMENT_HEADER_WORDS + index * 2;
+  }
+
+  /** Third step: the entry. @param entry from peekHeader @returns the ref of a record, 0 for none */
+  peekEntry(segment: number, entry: number): number {
+    const ref = this.#words[segment >>> REF_REGION_SHIFT]![entry + 1]!;
+    return ref >>> REF_REGION_SHIFT < this.#words.length ? ref : 0;
+  }
+
+  /** Last step: the record. @returns its first word */
+  peekRecord(ref: number): number {
+    return this.#words[ref >>> REF_REGION_SHIFT]![(ref & REF_MASK) << 2]!;
   }
 
   /** Adds a record. The key must not be there. @param expires whether the record has an expiry, at `expireAt` ms */
@@ -335,10 +346,9 @@ export class SlotIndex {
   #sameKey(ref: number, key: Buffer, off: number, len: number): boolean {
     const region = ref >>> REF_REGION_SHIFT;
     const word = this.#words[region]![(ref & REF_MASK) << 2]!;
-    if (word >>> 16 !== len) {
-      if (word >>> 16 !== 0xffff || len < 0xffff) return false;
-      return this.#sameLongKey(ref, word, key, off, len);
-    }
+    // 0xffff stands for any length from there on.
+    if (len >= 0xffff) return word >>> 16 === 0xffff && this.#sameLongKey(ref, word, key, off, len);
+    if (word >>> 16 !== len) return false;
     const bytes = this.#bytes[region]!;
     const at = ((ref & REF_MASK) << 4) + ((word & 0x100) !== 0 ? 20 : 12);
     for (let i = 0; i < len; i++) if (bytes[at + i] !== key[off + i]) return false;
