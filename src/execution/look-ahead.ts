@@ -29,7 +29,9 @@ export class LookAhead {
   readonly offsets = new Int32Array(LOOK_AHEAD);
   readonly slots = new Int32Array(LOOK_AHEAD);
   readonly hashes = new Int32Array(LOOK_AHEAD);
-  /** Where the reads go. */
+  readonly #segments = new Int32Array(LOOK_AHEAD);
+  readonly #entries = new Int32Array(LOOK_AHEAD);
+  /** Where the reads go, so that they are not optimised away. */
   sink = 0;
 
   constructor(keyspace: Keyspace) {
@@ -55,17 +57,21 @@ export class LookAhead {
     this.#touch(db);
   }
 
+  /** One step for all keys, then the next: the loads of a step do not wait for one another. */
   #touch(db: number): void {
+    const { slots, hashes, count } = this;
     const shards = this.#keyspace.shards;
-    let sink = 0;
-    for (let i = 0; i < this.count; i++) {
-      const slot = this.slots[i]!;
-      sink ^= shards[slot >>> SLOT_TO_SHARD_SHIFT]!.index.touch(
-        db,
-        slot & (SLOTS_PER_SHARD - 1),
-        this.hashes[i]!,
-      );
+    const segments = this.#segments;
+    const entries = this.#entries;
+    const { index } = shards[0]!;
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!;
+      segments[i] = shards[slot >>> SLOT_TO_SHARD_SHIFT]!.index.peekSegment(db, slot & (SLOTS_PER_SHARD - 1), hashes[i]!);
     }
+    for (let i = 0; i < count; i++) if (segments[i] !== 0) entries[i] = index.peekHeader(segments[i]!, hashes[i]!);
+    for (let i = 0; i < count; i++) entries[i] = segments[i] === 0 ? 0 : index.peekEntry(segments[i]!, entries[i]!);
+    let sink = 0;
+    for (let i = 0; i < count; i++) if (entries[i] !== 0) sink ^= index.peekRecord(entries[i]!);
     this.sink = sink;
   }
 
