@@ -5,7 +5,6 @@
  * Node that runs it: equal for equal programs, as Redis's is.
  */
 
-import { createHash } from 'node:crypto';
 import packageFacts from '../../package.json' with { type: 'json' };
 
 export const SERVER_NAME = 'Sabre';
@@ -13,6 +12,7 @@ export const SERVER_VERSION: string = packageFacts.version;
 
 /** Sixteen hexadecimal digits that name this build. */
 export function buildId(): string {
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return createHash('sha256').update(`${SERVER_VERSION} ${process.version}`).digest('hex').slice(0, 16);
 }
 

@@ -6,14 +6,14 @@ import type { CommandContext } from '../commands/context.ts';
 import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
 import { Batch } from '../execution/batch.ts';
-import { Executor, type ExecutorEvents, PauseMode } from '../execution/executor.ts';
+import { Executor, type ExecutorEvents } from '../execution/executor.ts';
 import { encodeHandOver } from '../execution/hand-over.ts';
 import { monitorLine } from '../execution/monitor-line.ts';
 import { latencyEvent, slowEntry } from '../execution/slow-entry.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
 import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
 import { listen as listenForRings, ring } from '../memory/doorbell.ts';
-import { GlobalWord } from '../memory/layout.ts';
+import { GlobalWord, PauseMode } from '../memory/layout.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
@@ -58,6 +58,12 @@ export class AcceptorCore implements ExecutorEvents {
   rateLimited = false;
   /** Connections that CLIENT PAUSE holds back. */
   readonly #held = new Set<Connection>();
+  readonly #writers: Connection[] = [];
+  readonly #writeAll = (): void => {
+    const writers = this.#writers;
+    for (let i = 0; i < writers.length; i++) writers[i]!.writeNow();
+    writers.length = 0;
+  };
   readonly #connections = new Map<number, Connection>();
   readonly #toWorkers: RingProducer[];
   readonly #fromWorkers: RingConsumer[];
@@ -99,6 +105,11 @@ export class AcceptorCore implements ExecutorEvents {
     this.stats.add(Stat.HandedOver, 1);
     if (!this.#toWorkers[worker]!.send(message, 0, message.length)) this.stats.add(Stat.RingFull, 1);
     ring(this.#control, this.thread.start.workerThreads[worker]!);
+  }
+
+  /** Lets a connection write at the end of this turn of the event loop. */
+  writeLater(connection: Connection): void {
+    if (this.#writers.push(connection) === 1) setImmediate(this.#writeAll);
   }
 
   forget(connection: Connection): void {

@@ -18,7 +18,7 @@ import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
-import { GlobalWord, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import { GlobalWord, PauseMode, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -47,8 +47,6 @@ export const IN_PLACE_WORK_MAX = 256 * 1024;
 const TIMED_GROUP = 16;
 /** With a slow-log threshold below this (microseconds) each command is timed by itself. */
 const PRECISE_BELOW_USEC = 2000;
-
-export const PauseMode = { None: 0, Writes: 1, All: 2 } as const;
 
 /** What the executor tells the thread it runs on; implemented by acceptor and worker. */
 export interface ExecutorEvents {

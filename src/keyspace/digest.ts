@@ -10,9 +10,9 @@
 // Numbers are 32 bits, big endian. Keys whose time has come count as long as they are there, as in Redis.
 //
 // A digest is five words. Short inputs are hashed here: a call to OpenSSL costs several times a block of SHA-1.
+// node:crypto is loaded at the first long one: it costs a thread 1.1 MB, and few are ever asked for a digest.
 // Other types than strings will add their elements here when they are built.
 
-import { hash as opensslHash } from 'node:crypto';
 import type { RecordView } from './record.ts';
 import { Type } from './record.ts';
 import { KeyWalk } from './scan.ts';
@@ -118,7 +118,9 @@ export function digestDataset(shards: readonly LockedShard[], databases: number,
 
 function sha1(bytes: Buffer, off: number, len: number): void {
   if (len > ONE_BLOCK_BYTES) {
-    const long = opensslHash('sha1', bytes.subarray(off, off + len), 'buffer');
+    const long = process
+      .getBuiltinModule('node:crypto')
+      .hash('sha1', bytes.subarray(off, off + len), 'buffer');
     for (let i = 0; i < DIGEST_WORDS; i++) result[i] = long.readInt32BE(i * 4);
     return;
   }

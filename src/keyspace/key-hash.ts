@@ -7,8 +7,6 @@
 //
 // CRC16 goes four bytes a step with four tables, since its byte-wise form is one long chain of loads.
 
-import { randomBytes } from 'node:crypto';
-
 const T0 = new Uint16Array(256);
 const T1 = new Uint16Array(256);
 const T2 = new Uint16Array(256);
@@ -31,9 +29,9 @@ function next(crc: number): number {
 let seed0 = 0;
 let seed1 = 0;
 
-/** Two random words for a new server's index hash. */
+/** Two random words for a new server's index hash; only its supervisor asks, so only there node:crypto is loaded. */
 export function randomSeed(): readonly [number, number] {
-  const bytes = randomBytes(8);
+  const bytes = process.getBuiltinModule('node:crypto').randomBytes(8);
   return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
 }
 

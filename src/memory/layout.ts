@@ -52,7 +52,7 @@ export const GlobalWord = {
   PoolHint: 96,
   /** Highest chunk ever given out, plus one: what the kernel may have committed. */
   ChunksHigh: 128,
-  /** CLIENT PAUSE: 0 none, 1 writes, 2 all; until PauseUntil (seconds and ms words below). */
+  /** CLIENT PAUSE: a `PauseMode`; until PauseUntil (seconds and ms words below). */
   PauseMode: 160,
   /** Number of clients in MONITOR, over all acceptors. */
   Monitors: 192,
@@ -83,6 +83,9 @@ export const GlobalWord = {
   /** Bytes from which list elements get a node of their own, unsigned; 0: 1 GiB (QUICKLIST-PACKED-THRESHOLD). */
   QuicklistPackedThreshold: 608,
 } as const;
+
+/** Values of `GlobalWord.PauseMode`. */
+export const PauseMode = { None: 0, Writes: 1, All: 2 } as const;
 
 export const THREADS_BYTE_OFFSET = 4096;
 export const THREAD_BYTES = 256;

@@ -3,15 +3,12 @@
 // text of an error reply.
 
 import { readFileSync } from 'node:fs';
-import { configRewrite } from '../config/rewrite.ts';
 import type { ConfigStore } from '../config/store.ts';
 import { RefusedError } from '../execution/control-port.ts';
-import { PauseMode } from '../execution/executor.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
-import { GlobalWord, ShardCounter } from '../memory/layout.ts';
+import { GlobalWord, PauseMode, ShardCounter } from '../memory/layout.ts';
 import type { LatencyMonitor } from '../metrics/latency-monitor.ts';
-import { latencyReport } from '../metrics/latency-report.ts';
 import type { Sampler } from '../metrics/sampler.ts';
 import type { SlowCommand, SlowLog } from '../metrics/slow-log.ts';
 import type { Stats } from '../metrics/stats.ts';
@@ -87,7 +84,8 @@ function configMethods(supervisor: SupervisorApi): Record<string, ControlMethod>
   return {
     'config-set': ({ pairs, localClient }: { pairs: readonly string[]; localClient: boolean }) =>
       supervisor.setConfig(pairs, localClient),
-    'config-rewrite': () => {
+    'config-rewrite': async () => {
+      const { configRewrite } = await import('../config/rewrite.ts');
       const refused = configRewrite(supervisor.config, { users: null });
       if (refused !== null) throw new RefusedError(refused);
       supervisor.log.notice('CONFIG REWRITE executed with success.');
@@ -128,7 +126,10 @@ function latencyMethods(supervisor: SupervisorApi): Record<string, ControlMethod
     'latency-history': (event: string) => latency.history(event),
     /** @returns null for an unknown event */
     'latency-graph': (event: string) => latency.graph(event, unixSeconds()),
-    'latency-doctor': () => latencyReport(latency, latencyFacts(supervisor), unixSeconds()),
+    'latency-doctor': async () => {
+      const { latencyReport } = await import('../metrics/latency-report.ts');
+      return latencyReport(latency, latencyFacts(supervisor), unixSeconds());
+    },
     'latency-reset': (events: readonly string[]) => latency.reset(events),
   };
 }

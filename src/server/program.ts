@@ -1,9 +1,8 @@
 // What the process does, by its arguments: serve, or print something and end.
 
-import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
-import { createCommandTable } from '../commands/index.ts';
 import { checkConfig, parseCommandLine } from '../command-line.ts';
+import { CommandNames } from '../commands/command-names.ts';
 import { ConfigError, ConfigErrorKind } from '../config/config-error.ts';
 import { type ConfigSource, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { ConfigStore, type SerializedConfig } from '../config/store.ts';
@@ -55,7 +54,7 @@ async function start(source: ConfigSource, startDirectory: string): Promise<void
   const loaded = load(source);
   const config = loaded.store;
   if (config.getBool('daemonize')) {
-    stayInBackground({ config: config.serialize(), renames: loaded.renames, startDirectory });
+    await stayInBackground({ config: config.serialize(), renames: loaded.renames, startDirectory });
     return;
   }
   await serve(config, loaded.renames, source.options !== null || source.configFile !== null, startDirectory);
@@ -64,14 +63,17 @@ async function start(source: ConfigSource, startDirectory: string): Promise<void
 /** Reads the configuration; the first mistake ends the process, as it ends redis-server. */
 function load(source: ConfigSource): LoadedConfig {
   const early = Logger.create('', 'notice', 'C');
-  const table = createCommandTable();
+  const names = new CommandNames();
   try {
     const loaded = loadConfig(source, {
-      renameCommand: (from, to) => table.rename(from, to),
+      renameCommand: (from, to) => names.rename(from, to),
       defineUser: () => 'ACL users are not supported by this version',
       log: (level, message) => (level === '#' ? early.warning(message) : early.notice(message)),
     });
-    const refused = loaded.modules.length > 0 || loaded.moduleSettings.size > 0 ? 'Modules are not supported' : refuseUnbuilt(loaded.store);
+    const refused =
+      loaded.modules.length > 0 || loaded.moduleSettings.size > 0
+        ? 'Modules are not supported'
+        : refuseUnbuilt(loaded.store);
     if (refused !== null) throw new ConfigError(ConfigErrorKind.Line, refused);
     return loaded;
   } catch (error) {
@@ -89,7 +91,11 @@ async function serve(
   startDirectory: string,
 ): Promise<void> {
   const logFile = config.getString('logfile');
-  const log = Logger.create(logFile === '' ? '' : resolve(startDirectory, logFile), config.getEnum('loglevel') as LogLevelName, 'C');
+  const log = Logger.create(
+    logFile === '' ? '' : resolve(startDirectory, logFile),
+    config.getEnum('loglevel') as LogLevelName,
+    'C',
+  );
   process.chdir(config.getString('dir'));
   const supervisor = new Supervisor({ config, renames, log, argumentsGiven, startDirectory });
   log.setRole('M');
@@ -97,7 +103,8 @@ async function serve(
 }
 
 /** Starts a process of its own session that serves, and lets this one end. */
-function stayInBackground(data: DaemonConfig): void {
+async function stayInBackground(data: DaemonConfig): Promise<void> {
+  const { spawn } = await import('node:child_process');
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
     stdio: 'ignore',

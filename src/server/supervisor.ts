@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { createCommandTable } from '../commands/index.ts';
+import { COMMAND_COUNT } from '../commands/command-names.ts';
 import type { ServerFacts } from '../commands/server-api.ts';
 import { configSet } from '../config/set.ts';
 import type { ConfigStore } from '../config/store.ts';
@@ -66,7 +66,7 @@ export class Supervisor implements SupervisorApi {
     this.facts = makeFacts(config);
     const memory = allocateSharedBuffers(config.getInt('databases'));
     const stats = allocateStats(
-      createCommandTable().all.length,
+      COMMAND_COUNT,
       SUPERVISOR_THREAD + this.facts.acceptors + this.facts.shardWorkers,
     );
     const seed = randomSeed();

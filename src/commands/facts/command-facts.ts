@@ -68,3 +68,8 @@ function mergeFacts(): readonly CommandFacts[] {
 
 /** All facts, sorted by name, so that every thread gives the same command the same id. */
 export const allCommandFacts: readonly CommandFacts[] = mergeFacts();
+
+/** The facts of the commands that a server has, as opposed to Sentinel: a row each of the command table. */
+export const serverCommandFacts: readonly CommandFacts[] = allCommandFacts.filter(
+  (row) => !row.hidden_flags?.includes('only_sentinel'),
+);
