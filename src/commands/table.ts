@@ -331,10 +331,11 @@ export function buildCommandTable(
     all[command.id] = command;
     return command;
   };
+  const rowOf = new Map(rows.map((row) => [row.name, row]));
   const subcommandMaker = (row: CommandFacts) => (container: Command) => {
-    const made = rows
-      .filter((sub) => sub.name.startsWith(row.name + '|'))
-      .map((sub) => [sub.name.slice(row.name.length + 1).toLowerCase(), make(sub, container)] as const);
+    const made = row.subcommands!.map((name) => {
+      return [name.slice(row.name.length + 1).toLowerCase(), make(rowOf.get(name)!, container)] as const;
+    });
     return new Map(made.filter(([, sub]) => sub.handler !== null));
   };
   for (const row of rows) if (!row.name.includes('|')) make(row, null);

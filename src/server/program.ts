@@ -1,5 +1,6 @@
 // What the process does, by its arguments: serve, or print something and end.
 
+import { flushCompileCache } from 'node:module';
 import { resolve } from 'node:path';
 import { checkConfig, parseCommandLine } from '../command-line.ts';
 import { CommandNames } from '../commands/command-names.ts';
@@ -100,6 +101,8 @@ async function serve(
   const supervisor = new Supervisor({ config, renames, log, argumentsGiven, startDirectory });
   log.setRole('M');
   if (!(await supervisor.start())) process.exit(1);
+  // What a first start has compiled is else kept only if it ends in peace.
+  flushCompileCache();
 }
 
 /** Starts a process of its own session that serves, and lets this one end. */
