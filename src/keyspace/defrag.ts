@@ -3,8 +3,8 @@
 //
 // A pass begins when chunks reserved exceed blocks in use by active-defrag-threshold-lower percent and by
 // active-defrag-ignore-bytes, over all shards. It walks slot by slot, segment by segment, and moves what lies in a
-// span less full than the shard is on average (the allocator's own measure is exact, so no hints are needed). New
-// blocks come from the span at the head of its class's list, which counts as full and is never emptied meanwhile.
+// span that is no fuller than the average of its class's spans with room, where that frees a span at all. New blocks
+// come from the span at the head of its class's list, which is never emptied meanwhile.
 //
 // Pace: steps of STEP_MS, holding a lock for one segment's records at a time, taking a share of a core between
 // active-defrag-cycle-min and -max, by where the fragmentation is between the two thresholds, as Redis does.
@@ -21,6 +21,7 @@ import {
   SLOT_TO_SHARD_SHIFT,
   SLOTS_PER_SHARD,
 } from '../memory/layout.ts';
+import { CLASS_COUNT } from '../memory/size-classes.ts';
 import type { Keyspace } from './keyspace.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard, Shard } from './shard.ts';
@@ -58,8 +59,9 @@ export class Defragmenter {
   #db = 0;
   #local = 0;
   #cursor = 0;
-  /** Spans less full than this are emptied. */
-  #density = 0;
+  /** By class: blocks in use up to which a span of the shard at #place is emptied. */
+  readonly #limits = new Int32Array(CLASS_COUNT);
+  #limitsOf = -1;
 
   /** @param shards the shards this thread looks after */
   constructor(keyspace: Keyspace, config: ConfigStore, shards: readonly Shard[]) {
@@ -116,6 +118,7 @@ export class Defragmenter {
     this.#db = 0;
     this.#local = 0;
     this.#cursor = 0;
+    this.#limitsOf = -1;
     return true;
   }
 
@@ -129,7 +132,8 @@ export class Defragmenter {
     }
     const locked = shard.acquire();
     try {
-      this.#density = shard.counter(ShardCounter.Used) / Math.max(1, shard.counter(ShardCounter.Reserved));
+      if (this.#limitsOf !== this.#place) locked.arena.sparseLimits(this.#limits);
+      this.#limitsOf = this.#place;
       while (this.#local < SLOTS_PER_SHARD && shard.index.slotKeys(this.#db, this.#local) === 0) {
         this.#local++;
         this.#cursor = 0;
@@ -164,7 +168,7 @@ export class Defragmenter {
     let segment = index.segmentAt(this.#db, this.#local, this.#cursor | 0);
     let moved = 0;
     let left = 0;
-    if (arena.density(segment) < this.#density) {
+    if (arena.isSparse(segment, this.#limits)) {
       index.moveSegment(this.#db, this.#local, this.#cursor | 0);
       segment = index.segmentAt(this.#db, this.#local, this.#cursor | 0);
       moved++;
@@ -179,7 +183,7 @@ export class Defragmenter {
     for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
       const ref = words[entry + 1]!;
       if (ref === 0) continue;
-      if (arena.density(ref) < this.#density) {
+      if (arena.isSparse(ref, this.#limits)) {
         shard.meet(this.#view, this.#db, slot, words[entry]! & ~1, ref);
         shard.relocate(this.#view);
         moved++;

@@ -74,6 +74,11 @@ export class Expirer {
     config.watch('active-expire-effort', follow);
   }
 
+  /** Whether a sweep is under way, between two of its steps. */
+  get sweeping(): boolean {
+    return this.#left > 0;
+  }
+
   /**
    * Does a step of about STEP_MS if there is work. The keyspace's clock must be set.
    * @param now performance.now()

@@ -10,7 +10,8 @@
 //   of a large run's first chunk: 0 Kind.Large, 1 chunks, 6 owner. Its other chunks keep 0.
 //
 // The heads of the lists of spans with room are in the shard's header, one per class. A full span is in no list;
-// an empty one goes back to the pool at once unless it is the only one of its class with room (no ping-pong).
+// an empty one goes back to the pool at once unless it is small and the only one of its class with room (no
+// ping-pong); trim(), called in the background, gives those back too.
 //
 // Owner rule: everything here is read and written only by the holder of the shard's lock.
 
@@ -42,6 +43,9 @@ import {
 const Kind = { Inner: 1, Span: 2, Large: 3 } as const;
 const KIND_MASK = 0xff;
 const CLASS_SHIFT = 8;
+
+/** An empty span of more chunks is not kept. */
+const KEPT_SPAN_CHUNKS = 4;
 
 /** Largest block in bytes: a region less its first chunk. */
 export const BLOCK_BYTES_MAX = REGION_BYTES - CHUNK_BYTES;
@@ -158,19 +162,42 @@ export class Arena {
     return CLASS_BYTES[kind >> CLASS_SHIFT]!;
   }
 
-  /** Share of the block's span that is in use, 0..1 (1 for large runs and the span that new blocks come from). */
-  density(ref: number): number {
+  /**
+   * Finds out which spans are worth emptying: per class the number of blocks in use up to which a span counts as
+   * sparse (the average of the spans with room), -1 where moving blocks would free no span.
+   * @param limits receives it, CLASS_COUNT entries
+   */
+  sparseLimits(limits: Int32Array): void {
+    const map = this.#map;
+    const spans = new Int32Array(CLASS_COUNT);
+    const used = new Int32Array(CLASS_COUNT);
+    const high = Atomics.load(this.#control, GlobalWord.ChunksHigh);
+    for (let chunk = 1; chunk < high; chunk++) {
+      const entry = chunk * CHUNK_ENTRY_WORDS;
+      if ((map[entry]! & KIND_MASK) !== Kind.Span || map[entry + 6] !== this.shard + 1) continue;
+      const cls = map[entry]! >> CLASS_SHIFT;
+      if (map[entry + 1] === CLASS_BLOCKS[cls]!) continue;
+      spans[cls]!++;
+      used[cls]! += map[entry + 1]!;
+    }
+    for (let cls = 0; cls < CLASS_COUNT; cls++) {
+      const needed = Math.ceil(used[cls]! / CLASS_BLOCKS[cls]!);
+      limits[cls] = needed < spans[cls]! ? Math.ceil(used[cls]! / spans[cls]!) : -1;
+    }
+  }
+
+  /** Whether a block lies in a sparse span other than the one that new blocks come from. @param limits see sparseLimits */
+  isSparse(ref: number, limits: Int32Array): boolean {
     const map = this.#map;
     let entry = (ref >>> REF_CHUNK_SHIFT) * CHUNK_ENTRY_WORDS;
     let kind = map[entry]!;
-    if ((kind & KIND_MASK) === Kind.Large) return 1;
+    if ((kind & KIND_MASK) === Kind.Large) return false;
     if ((kind & KIND_MASK) === Kind.Inner) {
       entry = map[entry + 1]! * CHUNK_ENTRY_WORDS;
       kind = map[entry]!;
     }
     const cls = kind >> CLASS_SHIFT;
-    if (this.#control[this.#heads + cls]! * CHUNK_ENTRY_WORDS === entry) return 1;
-    return map[entry + 1]! / CLASS_BLOCKS[cls]!;
+    return map[entry + 1]! <= limits[cls]! && this.#control[this.#heads + cls]! * CHUNK_ENTRY_WORDS !== entry;
   }
 
   /** Bytes in use by blocks of this shard. */
@@ -196,6 +223,20 @@ export class Arena {
     this.meter.add(-this.used);
     this.#counters[this.#used + ShardCounter.Used] = 0;
     this.#counters[this.#used + ShardCounter.Blocks] = 0;
+  }
+
+  /** Gives back the empty spans that were kept. */
+  trim(): void {
+    for (let cls = 0; cls < CLASS_COUNT; cls++) this.#trimClass(cls);
+  }
+
+  /** An empty span is always the only one in its list: else it would have been given back. */
+  #trimClass(cls: number): void {
+    const chunk = this.#control[this.#heads + cls]!;
+    const entry = chunk * CHUNK_ENTRY_WORDS;
+    if (chunk === 0 || this.#map[entry + 1] !== 0) return;
+    this.#unlink(entry, cls);
+    this.#release(chunk, CLASS_SPAN_CHUNKS[cls]!);
   }
 
   /** Walks every span of the shard and throws at the first broken invariant. @returns blocks and bytes in use */
@@ -298,6 +339,8 @@ export class Arena {
         fail(this.shard, chunk, `in the list of class ${cls}, but no span of it`);
       if (map[entry + 5] !== previous) fail(this.shard, chunk, 'list of spans with room is broken');
       if (map[entry + 1]! >= CLASS_BLOCKS[cls]!) fail(this.shard, chunk, 'full, but listed as having room');
+      if (map[entry + 1] === 0 && (previous !== 0 || map[entry + 4] !== 0))
+        fail(this.shard, chunk, 'empty, but not the only one with room');
       previous = chunk;
       chunk = map[entry + 4]!;
     }
@@ -361,9 +404,11 @@ export class Arena {
     return chunk;
   }
 
+  /** Gives an empty span back, unless it is to be kept for the next block of its class. */
   #dropSpan(chunk: number, entry: number, cls: number): void {
     const map = this.#map;
-    if (map[entry + 4] === 0 && map[entry + 5] === 0) return;
+    const only = map[entry + 4] === 0 && map[entry + 5] === 0;
+    if (only && CLASS_SPAN_CHUNKS[cls]! <= KEPT_SPAN_CHUNKS) return;
     this.#unlink(entry, cls);
     this.#release(chunk, CLASS_SPAN_CHUNKS[cls]!);
   }
@@ -378,6 +423,7 @@ export class Arena {
 
   #link(chunk: number, entry: number, cls: number): void {
     const map = this.#map;
+    this.#trimClass(cls);
     const head = this.#control[this.#heads + cls]!;
     map[entry + 4] = head;
     map[entry + 5] = 0;

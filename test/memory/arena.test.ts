@@ -6,7 +6,13 @@ import { Arena, BLOCK_BYTES_MAX, UsageMeter } from '../../src/memory/arena.ts';
 import { OutOfMemoryError } from '../../src/memory/chunk-pool.ts';
 import { CHUNK_BYTES, GlobalWord, REF_MASK, REF_REGION_SHIFT } from '../../src/memory/layout.ts';
 import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-memory.ts';
-import { blockBytes, CLASS_BYTES, CLASS_BYTES_MAX } from '../../src/memory/size-classes.ts';
+import {
+  blockBytes,
+  CLASS_BYTES,
+  CLASS_BYTES_MAX,
+  CLASS_COUNT,
+  classOf,
+} from '../../src/memory/size-classes.ts';
 import { pick, seeded } from './random.ts';
 
 interface Block {
@@ -96,6 +102,8 @@ describe('the arena', () => {
           else bench.alloc(shard, size);
         }
         bench.check();
+        for (const arena of bench.arenas) arena.trim();
+        bench.check();
         for (const [shard, blocks] of bench.blocks.entries()) while (blocks.length > 0) bench.free(shard, 0);
         bench.check();
         bench.meter.flush();
@@ -123,7 +131,9 @@ describe('the arena', () => {
     expect(used).toBeGreaterThan(30);
     const high = bench.memory.control[GlobalWord.ChunksHigh]!;
     while (bench.blocks[0]!.length > 0) bench.free(0, bench.blocks[0]!.length - 1);
-    expect(bench.memory.control[GlobalWord.ChunksUsed]!).toBeLessThanOrEqual(1);
+    expect(bench.memory.control[GlobalWord.ChunksUsed]!).toBe(1);
+    bench.arenas[0]!.trim();
+    expect(bench.memory.control[GlobalWord.ChunksUsed]!).toBe(0);
     for (let i = 0; i < 15; i++) bench.alloc(1, 2 * CHUNK_BYTES);
     expect(bench.memory.control[GlobalWord.ChunksHigh]).toBe(high);
     bench.check();
@@ -217,14 +227,25 @@ describe('the arena', () => {
     expect(bench.memory.control[GlobalWord.UsedKiB]).toBe(Math.floor((1000 * blockBytes(777)) / 1024));
   });
 
-  it('knows how full the span of a block is', () => {
+  it('knows which spans are worth emptying', () => {
     const bench = new Bench(1, 1);
+    const arena = bench.arenas[0]!;
+    const limits = new Int32Array(CLASS_COUNT);
     const perSpan = CHUNK_BYTES / 64;
-    const blocks = Array.from({ length: perSpan * 3 }, () => bench.alloc(0, 64));
-    for (let i = 0; i < perSpan / 2; i++) bench.free(0, 0);
-    // A second class span with room is listed in front: the half-empty one no longer gives out blocks.
-    bench.free(0, bench.blocks[0]!.length - 1);
-    expect(bench.arenas[0]!.density(blocks[perSpan - 1]!.ref)).toBeCloseTo(0.5);
-    expect(bench.arenas[0]!.density(blocks[perSpan + 5]!.ref)).toBe(1);
+    const blocks = Array.from({ length: perSpan * 4 }, () => bench.alloc(0, 64));
+    arena.sparseLimits(limits);
+    expect(limits[classOf(64)]).toBe(-1);
+    // Spans with half, a quarter and all but one of their blocks: the last one listed gives out the next blocks.
+    const drop = (from: number, count: number): void => {
+      for (const block of blocks.slice(from, from + count)) bench.free(0, bench.blocks[0]!.indexOf(block));
+    };
+    drop(0, perSpan / 2);
+    drop(perSpan, (perSpan * 3) / 4);
+    drop(2 * perSpan, 1);
+    arena.sparseLimits(limits);
+    expect(limits[classOf(64)]).toBe(Math.ceil((perSpan / 2 + perSpan / 4 + perSpan - 1) / 3));
+    const sparse = [1, 2, 3, 4].map((n) => arena.isSparse(blocks[n * perSpan - 1]!.ref, limits));
+    expect(sparse).toEqual([true, true, false, false]);
+    expect(arena.isSparse(bench.alloc(0, 1_000_000).ref, limits)).toBe(false);
   });
 });
