@@ -41,6 +41,9 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
+/** Not shown to clients in MONITOR: administrative commands may hold passwords. */
+const UNMONITORED = CommandFlag.SkipMonitor | CommandFlag.Admin;
+
 /** Work (bytes touched) up to which an acceptor runs a command in place: some 50 microseconds. */
 export const IN_PLACE_WORK_MAX = 256 * 1024;
 /** Commands whose time is measured together, so that the clock is read once for all of them. */
@@ -213,7 +216,7 @@ export class Executor {
       cx.reply.truncate(mark);
       return Outcome.HandOver;
     }
-    if (this.#control[GlobalWord.Monitors] !== 0 && (command.flags & CommandFlag.SkipMonitor) === 0) {
+    if (this.#control[GlobalWord.Monitors] !== 0 && (command.flags & UNMONITORED) === 0) {
       this.#events.monitored(cx, db);
     }
     this.#count(command);
