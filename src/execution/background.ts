@@ -1,5 +1,5 @@
 // The background work of a shard worker, for every W-th shard: eviction when the data set has outgrown maxmemory,
-// active expiry, freeing what FLUSHDB ASYNC has detached, defragmentation, giving empty spans back.
+// active expiry, freeing what FLUSHDB ASYNC has detached, defragmentation.
 //
 // Each task keeps the time at which it wants to go on; step() runs those that are due, about a millisecond each, and
 // returns the time until the first of the others. A task holds a shard's lock for a few hundred microseconds at most,
@@ -11,13 +11,12 @@ import { Expirer } from '../keyspace/expiry.ts';
 import { lazyFree } from '../keyspace/flush.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Shard } from '../keyspace/shard.ts';
-import { GlobalWord, ShardCounter } from '../memory/layout.ts';
+import { GlobalWord } from '../memory/layout.ts';
 import { hiddenDatabase } from '../memory/shared-memory.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import type { ThreadContext } from './thread-context.ts';
 
 const STEP_MS = 1;
-const TRIM_MS = 1000;
 /** How soon it looks again when the policy leaves nothing to evict. */
 const FULL_MS = 100;
 const LAZY_FREE_KEYS = 256;
@@ -41,7 +40,6 @@ export class Background {
   #expireAt = 0;
   #freeAt = 0;
   #defragAt = 0;
-  #trimAt = 0;
 
   constructor(thread: ThreadContext) {
     const { keyspace, config, stats, start } = thread;
@@ -72,9 +70,8 @@ export class Background {
     }
     if (now >= this.#freeAt) this.#freeAt = after(this.#free(performance.now()));
     if (now >= this.#defragAt) this.#defragAt = after(this.#defragmenter.step(performance.now()));
-    if (now >= this.#trimAt) this.#trimAt = after(this.#trim());
     this.#keyspace.meter.flush();
-    const next = Math.min(this.#expireAt, this.#freeAt, this.#defragAt, this.#trimAt);
+    const next = Math.min(this.#expireAt, this.#freeAt, this.#defragAt);
     return Math.max(0, (this.#evictAt === 0 ? next : Math.min(next, this.#evictAt)) - performance.now());
   }
 
@@ -87,17 +84,6 @@ export class Background {
     this.#keyspace.setTime(Date.now());
     const room = this.#evictor.run(true, STEP_MS);
     return room ? 0 : FULL_MS;
-  }
-
-  /** Gives back the empty spans that shards keep for the next block of their size. */
-  #trim(): number {
-    for (const shard of this.#shards) {
-      if (shard.counter(ShardCounter.Reserved) === 0) continue;
-      const locked = shard.acquire();
-      locked.arena.trim();
-      locked.release();
-    }
-    return TRIM_MS;
   }
 
   #keepTime(now: number): void {
