@@ -4,7 +4,7 @@
  * To renew them after a change of the facts: `node src/config/describe.ts docs/configuration.md`
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from '../file-system.ts';
 import { DIRECTIVES, type Directive } from './directives.ts';
 
 const BEGIN = /<!-- table: ([a-z]+) -->\n/;

@@ -7,7 +7,7 @@
  * braces and `**`.
  */
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from '../file-system.ts';
 
 /** Whether a path is a pattern. */
 export function isGlob(path: string): boolean {

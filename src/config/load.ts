@@ -12,8 +12,8 @@
  * Left to the server: loading modules (none can be), the users' rules and the table of commands, through `LoadHooks`.
  */
 
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { closeSync, openSync, readFileSync, readSync } from '../file-system.ts';
 import { ConfigError, ConfigErrorKind } from './config-error.ts';
 import { type Directive, findDirective, IGNORED_DIRECTIVES } from './directives.ts';
 import { expandGlob, isGlob } from './include-glob.ts';

@@ -15,6 +15,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
 import {
   closeSync,
   fchmodSync,
@@ -24,8 +25,7 @@ import {
   renameSync,
   unlinkSync,
   writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+} from '../file-system.ts';
 import { DIRECTIVES, type Directive, findDirective } from './directives.ts';
 import type { OutputBufferLimit, OutputBufferLimits, SavePoint } from './multi-values.ts';
 import { formatMemory } from './numbers.ts';

@@ -5,8 +5,8 @@
  * Directives of several words, or with a language of their own, are in `multi-values.ts`.
  */
 
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { accessSync, constants, realpathSync, statSync } from '../file-system.ts';
 import type { Directive } from './directives.ts';
 import { type MultiValue, readMulti } from './multi-values.ts';
 import { parseInteger, parseMemory, readInteger } from './numbers.ts';

@@ -1,6 +1,5 @@
 // An acceptor thread: its connections, the executor they share, the rings to the shard workers, its listeners.
 
-import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { CommandContext } from '../commands/context.ts';
 import { Session } from '../commands/session.ts';
@@ -11,6 +10,7 @@ import { encodeHandOver } from '../execution/hand-over.ts';
 import { monitorLine } from '../execution/monitor-line.ts';
 import { latencyEvent, slowEntry } from '../execution/slow-entry.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
+import { chmodSync, rmSync } from '../file-system.ts';
 import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
 import { listen as listenForRings, ring } from '../memory/doorbell.ts';
 import { GlobalWord, PauseMode } from '../memory/layout.ts';

@@ -16,7 +16,7 @@
  * Left out: syslog, which Node cannot reach.
  */
 
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from '../file-system.ts';
 
 /** Ascending; what is below the level set is not written. */
 export const LogLevel = { Debug: 0, Verbose: 1, Notice: 2, Warning: 3, Nothing: 4 } as const;

@@ -2,9 +2,9 @@
 // PAUSE and SHUTDOWN. Payloads and results are plain data. A method refuses with a RefusedError, whose message is the
 // text of an error reply.
 
-import { readFileSync } from 'node:fs';
 import type { ConfigStore } from '../config/store.ts';
 import { RefusedError } from '../execution/control-port.ts';
+import { readFileSync } from '../file-system.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
 import { GlobalWord, PauseMode, ShardCounter } from '../memory/layout.ts';

@@ -3,11 +3,11 @@
 // With one acceptor the kernel refuses a second server on the port. Several acceptors share the port (reusePort), and
 // so would another server's: so the port is first bound alone, for a moment, to see that it is free.
 
-import { existsSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { ConfigStore } from '../config/store.ts';
 import type { ListenOn } from '../connection/acceptor-core.ts';
+import { existsSync, unlinkSync } from '../file-system.ts';
 import type { Logger } from '../log/logger.ts';
 import type { Threads } from './threads.ts';
 

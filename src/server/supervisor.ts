@@ -5,7 +5,6 @@
 //   shutdown:  stop listening ─▶ close clients ─▶ remove pid file and socket ─▶ exit
 
 import { randomBytes } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { COMMAND_COUNT } from '../commands/command-names.ts';
@@ -15,6 +14,7 @@ import type { ConfigStore } from '../config/store.ts';
 import { SERVER_VERSION } from '../config/version.ts';
 import { type Methods, RefusedError } from '../execution/control-port.ts';
 import type { SlowEntry } from '../execution/slow-entry.ts';
+import { rmSync, writeFileSync } from '../file-system.ts';
 import { randomSeed } from '../keyspace/key-hash.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
