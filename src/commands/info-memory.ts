@@ -54,7 +54,7 @@ export function memoryLines(cx: CommandContext): InfoLines {
     ['mem_aof_buffer', 0],
     ['mem_allocator', ALLOCATOR_NAME],
     ['mem_overhead_db_hashtable_rehashing', 0],
-    ['active_defrag_running', 0],
+    ['active_defrag_running', stats.max(Stat.DefragPercent)],
     ['lazyfree_pending_objects', lazyFreePending(cx.keyspace)],
     ['lazyfreed_objects', stats.sum(Stat.LazyFreed)],
   ];

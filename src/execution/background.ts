@@ -32,10 +32,12 @@ export class Background {
   readonly #evictor: Evictor;
   readonly #expirer: Expirer;
   readonly #defragmenter: Defragmenter;
-  /** The first worker keeps the time during which the data set was larger than maxmemory. */
+  /** The first worker keeps the times that INFO tells of the whole server. */
   readonly #keepsTime: boolean;
   #lastStep = 0;
   #wasOver = false;
+  #overMs = 0;
+  #defragMs = 0;
   #evictAt = 0;
   #expireAt = 0;
   #freeAt = 0;
@@ -86,10 +88,20 @@ export class Background {
     return room ? 0 : FULL_MS;
   }
 
+  /** Adds the time since the last step to what goes on now. */
   #keepTime(now: number): void {
-    if (this.#wasOver) this.#stats.add(Stat.EvictionExceededMs, now - this.#lastStep);
-    this.#wasOver = this.#evictor.over;
+    const stats = this.#stats;
+    const elapsed = now - this.#lastStep;
     this.#lastStep = now;
+    if (this.#wasOver) stats.add(Stat.EvictionExceededMs, elapsed);
+    this.#overMs = this.#wasOver ? this.#overMs + elapsed : 0;
+    this.#wasOver = this.#evictor.over;
+    const percent = this.#defragmenter.runningPercent;
+    if (percent > 0) stats.add(Stat.DefragMs, elapsed);
+    this.#defragMs = percent > 0 ? this.#defragMs + elapsed : 0;
+    stats.set(Stat.EvictionExceededNowMs, this.#overMs);
+    stats.set(Stat.DefragNowMs, this.#defragMs);
+    stats.set(Stat.DefragPercent, percent);
   }
 
   /** Frees detached databases. @returns ms until the next step */

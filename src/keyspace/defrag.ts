@@ -77,7 +77,7 @@ export class Defragmenter {
     config.watch('activedefrag', follow);
   }
 
-  /** Share of a core in percent that is being spent on it, 0 if nothing is: INFO's active_defrag_running. */
+  /** Share of a core in percent that is being spent on it, 0 if nothing is. */
   get runningPercent(): number {
     return Math.round(this.#share * 100);
   }

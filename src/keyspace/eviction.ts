@@ -385,6 +385,5 @@ export class Evictor {
     shard.meet(this.#view, db, slot, hash, ref);
     shard.remove(this.#view);
     shard.count(ShardCounter.Evicted, 1);
-    shard.count(ShardCounter.Dirty, 1);
   }
 }

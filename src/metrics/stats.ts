@@ -44,6 +44,13 @@ export const Stat = {
   ClientsOutputMemory: 29,
   Keys: 30,
   LazyFreed: 31,
+  /** Kept by the first shard worker: ms since the data set outgrew maxmemory, 0 while it has not. */
+  EvictionExceededNowMs: 32,
+  /** The same of active defragmentation: ms it has been going on, in all and now. */
+  DefragMs: 33,
+  DefragNowMs: 34,
+  /** Percent of a core that active defragmentation takes now. */
+  DefragPercent: 35,
 } as const;
 export const STAT_COUNT = 64;
 
@@ -76,6 +83,9 @@ const GAUGES: ReadonlySet<number> = new Set([
   Stat.ClientsQueryMemory,
   Stat.ClientsOutputMemory,
   Stat.Keys,
+  Stat.EvictionExceededNowMs,
+  Stat.DefragNowMs,
+  Stat.DefragPercent,
 ]);
 
 export const CommandStat = { Calls: 0, Usec: 1, Rejected: 2, Failed: 3 } as const;
