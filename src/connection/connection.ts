@@ -36,6 +36,8 @@ const COPY_REPLY_MAX = 128 * 1024;
 const WRITE_NOW_BYTES = 64 * 1024;
 /** Pending output beyond which a connection is not read, whatever client-output-buffer-limit says. */
 const OUTPUT_PENDING_MAX = 256 * 1024 * 1024;
+/** How long a rate limit holds a connection back before it looks at the limit again, which may have been changed. */
+const RATE_WAIT_MAX_MS = 1000;
 
 export class Connection {
   readonly number: number;
@@ -50,6 +52,8 @@ export class Connection {
   #closed = false;
   #closing = false;
   #rate: RateLimit | null = null;
+  /** Runs while client-rate-limit holds the connection back. */
+  #rateTimer: NodeJS.Timeout | null = null;
   #softLimitSince = 0;
   /** Replies that are written at the end of this turn. */
   #unwritten: Buffer | null = null;
@@ -127,6 +131,7 @@ export class Connection {
     this.session.lastCommand = this.#core.table.all[back.lastCommand] ?? this.session.lastCommand;
     if (message.length > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER));
     this.#reader.skip(back.consumed);
+    if (this.#core.rateLimited) this.#limitRate(back.commands, back.consumed);
     if (back.status === HandOverStatus.Close) {
       this.closeAfterWriting();
       return;
@@ -165,7 +170,7 @@ export class Connection {
       return;
     }
     if (this.#waiting === Waiting.No) this.#run();
-    else if (this.#reader.size > KEPT_INPUT_MAX) this.#stopReading();
+    else if (this.#reader.size > Math.min(KEPT_INPUT_MAX, this.#reader.limit / 2)) this.#stopReading();
   }
 
   /** Runs what the reader holds. */
@@ -243,6 +248,10 @@ export class Connection {
   #goOn(): void {
     this.#waiting = Waiting.No;
     if (this.#closing) return;
+    if (this.#rateTimer !== null) {
+      this.#waiting = Waiting.Rate;
+      return;
+    }
     this.#reader.state.authRequired = !this.session.authenticated;
     if (this.#reader.hasInput) this.#run();
     else if (this.#ended) this.closeAfterWriting();
@@ -347,22 +356,41 @@ export class Connection {
     this.kill();
   }
 
+  /** Holds the connection back for as long as what it has sent is more than it may. */
   #limitRate(commands: number, bytes: number): void {
     const core = this.#core;
-    const now = core.executor.cx.now;
+    const now = Date.now();
     this.#rate ??= new RateLimit(core.rateCommands, core.rateBytes, now);
     const delay = this.#rate.spend(commands, bytes, core.rateCommands, core.rateBytes, now);
     if (delay === 0) return;
-    core.stats.add(Stat.RateLimited, 1);
-    core.stats.add(Stat.RateLimitedNow, 1);
+    if (this.#rateTimer === null) {
+      core.stats.add(Stat.RateLimited, 1);
+      core.stats.add(Stat.RateLimitedNow, 1);
+    } else clearTimeout(this.#rateTimer);
+    this.#rateTimer = setTimeout(() => this.#rateOver(), Math.min(delay, RATE_WAIT_MAX_MS));
     this.#stopReading();
-    const idle = this.#waiting === Waiting.No;
-    if (idle) this.#waiting = Waiting.Rate;
-    setTimeout(() => {
-      core.stats.add(Stat.RateLimitedNow, -1);
-      if (this.#waiting === Waiting.Rate) this.resume();
-      else if (this.#waiting === Waiting.No) this.#startReading();
-    }, delay);
+    if (this.#waiting === Waiting.No) this.#waiting = Waiting.Rate;
+  }
+
+  #rateOver(): void {
+    const core = this.#core;
+    const delay = core.rateLimited
+      ? this.#rate!.spend(0, 0, core.rateCommands, core.rateBytes, Date.now())
+      : 0;
+    if (delay > 0) {
+      this.#rateTimer = setTimeout(() => this.#rateOver(), Math.min(delay, RATE_WAIT_MAX_MS));
+      return;
+    }
+    this.#endRateWait();
+    if (this.#waiting === Waiting.Rate) this.resume();
+    else if (this.#waiting === Waiting.No) this.#startReading();
+  }
+
+  #endRateWait(): void {
+    if (this.#rateTimer === null) return;
+    clearTimeout(this.#rateTimer);
+    this.#rateTimer = null;
+    this.#core.stats.add(Stat.RateLimitedNow, -1);
   }
 
   #stopReading(): void {
@@ -372,7 +400,7 @@ export class Connection {
   }
 
   #startReading(): void {
-    if (!this.#paused || this.socket.writableLength > OUTPUT_PENDING_MAX) return;
+    if (!this.#paused || this.#rateTimer !== null || this.socket.writableLength > OUTPUT_PENDING_MAX) return;
     this.#paused = false;
     this.socket.resume();
   }
@@ -390,6 +418,7 @@ export class Connection {
   #onClose(): void {
     this.#closed = true;
     this.#unwritten = null;
+    this.#endRateWait();
     this.#reader.clear();
     this.#core.forget(this);
   }
