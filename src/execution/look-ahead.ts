@@ -64,13 +64,19 @@ export class LookAhead {
     const segments = this.#segments;
     const entries = this.#entries;
     const { index } = shards[0]!;
+    let sink = 0;
     for (let i = 0; i < count; i++) {
       const slot = slots[i]!;
-      segments[i] = shards[slot >>> SLOT_TO_SHARD_SHIFT]!.index.peekSegment(db, slot & (SLOTS_PER_SHARD - 1), hashes[i]!);
+      const local = slot & (SLOTS_PER_SHARD - 1);
+      const own = shards[slot >>> SLOT_TO_SHARD_SHIFT]!.index;
+      const segment = own.peekSegment(db, local, hashes[i]!);
+      segments[i] = segment;
+      if (segment !== 0) entries[i] = own.peekHome(db, local, segment, hashes[i]!);
     }
-    for (let i = 0; i < count; i++) if (segments[i] !== 0) entries[i] = index.peekHeader(segments[i]!, hashes[i]!);
-    for (let i = 0; i < count; i++) entries[i] = segments[i] === 0 ? 0 : index.peekEntry(segments[i]!, entries[i]!);
-    let sink = 0;
+    for (let i = 0; i < count; i++) if (segments[i] !== 0) sink ^= index.peekLine(segments[i]!, entries[i]!);
+    for (let i = 0; i < count; i++) {
+      entries[i] = segments[i] === 0 ? 0 : index.peekEntry(segments[i]!, entries[i]!, hashes[i]!);
+    }
     for (let i = 0; i < count; i++) if (entries[i] !== 0) sink ^= index.peekRecord(entries[i]!);
     this.sink = sink;
   }

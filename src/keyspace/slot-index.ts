@@ -32,6 +32,8 @@ export const DIRECTORY_HEADER_WORDS = 2;
 /** Entries that a segment's block of 4 KiB holds. */
 export const SEGMENT_MAX = 510;
 const DEPTH_MAX = 22;
+/** How far peekEntry looks: nearly all entries are within this many places of their own. */
+const PEEK_ENTRIES = 16;
 /** Most entries of a segment that cannot split any more: its capacity and counts have 16 bits. */
 const CAPACITY_MAX = 0x7fff;
 /** Segments up to this capacity are not made smaller. */
@@ -98,17 +100,56 @@ export class SlotIndex {
   }
 
   /**
+   * The slot that holds the n-th key of a database, counting slot by slot.
+   * @param n 0 or more, less than the keys of the database
+   * @returns the slot modulo SLOTS_PER_SHARD
+   */
+  slotOfNth(db: number, n: number): number {
+    const table = this.dbWord(db, DbWord.Table);
+    const words = this.#words[table >>> REF_REGION_SHIFT]!;
+    const counts = ((table & REF_MASK) << 2) + 1;
+    for (let local = 0; local < SLOTS_PER_SHARD; local++) {
+      n -= words[counts + local * 2]! & COUNT_MASK;
+      if (n < 0) return local;
+    }
+    throw new RangeError('index: fewer keys than that');
+  }
+
+  /**
    * Finds a key's record.
    * @returns its ref, 0 if there is none; expiry is not looked at
    */
   find(db: number, local: number, hash: number, key: Buffer, off: number, len: number): number {
-    const segment = this.#segmentOf(db, local, hash);
+    const table = this.#databases[this.#first + db * DB_ENTRY_WORDS]!;
+    if (table === 0) return 0;
+    const slots = this.#words[table >>> REF_REGION_SHIFT]!;
+    const slot = ((table & REF_MASK) << 2) + local * 2;
+    const segment = slots[slot]!;
     if (segment === 0) return 0;
+    // A slot's only segment fills its block and has depth 0: its header, a miss of the caches, need not be read.
+    if (slots[slot + 1]! >= 0) return this.#findIn(segment, this.#roomOf(segment), 0, hash, key, off, len);
+    return this.#findDeep(this.#segmentOf(db, local, hash), hash, key, off, len);
+  }
+
+  /** As find, in a segment that a directory points at. */
+  #findDeep(segment: number, hash: number, key: Buffer, off: number, len: number): number {
     const words = this.#words[segment >>> REF_REGION_SHIFT]!;
     const at = (segment & REF_MASK) << 2;
-    const capacity = words[at]! >>> 16;
-    let index = (((hash << (words[at + 1]! & 0xff)) >>> 16) * capacity) >>> 16;
-    const entries = at + SEGMENT_HEADER_WORDS;
+    return this.#findIn(segment, words[at]! >>> 16, words[at + 1]! & 0xff, hash, key, off, len);
+  }
+
+  #findIn(
+    segment: number,
+    capacity: number,
+    depth: number,
+    hash: number,
+    key: Buffer,
+    off: number,
+    len: number,
+  ): number {
+    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+    const entries = ((segment & REF_MASK) << 2) + SEGMENT_HEADER_WORDS;
+    let index = (((hash << depth) >>> 16) * capacity) >>> 16;
     const sought = hash | 1;
     for (;;) {
       const ref = words[entries + index * 2 + 1]!;
@@ -118,9 +159,14 @@ export class SlotIndex {
     }
   }
 
+  /** Capacity of a segment of at most SEGMENT_MAX entries, from the size of its block. */
+  #roomOf(segment: number): number {
+    return (this.#arena.smallCapacity(segment) - SEGMENT_HEADER_WORDS * 4) >> 3;
+  }
+
   /**
-   * The three steps of a look-up that miss the caches, each for many keys before the next step, so that the loads of a
-   * step overlap (look-ahead.ts). They take no lock: what they see may be stale or torn between words, so refs are
+   * The steps of a look-up that miss the caches, each for many keys before the next step, so that the loads of a step
+   * overlap (look-ahead.ts). They take no lock: what they see may be stale or torn between words, so refs are
    * checked before they are followed, and nothing is decided by it.
    * @returns the segment's ref, 0 for none
    */
@@ -129,18 +175,41 @@ export class SlotIndex {
     return segment >>> REF_REGION_SHIFT < this.#words.length ? segment : 0;
   }
 
-  /** Second step: the segment's header, and from it where the key's entry should be. @returns its word offset */
-  peekHeader(segment: number, hash: number): number {
-    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+  /** Second step: where the key's entry should be. @returns its word offset in the segment's region */
+  peekHome(db: number, local: number, segment: number, hash: number): number {
+    const table = this.#databases[this.#first + db * DB_ENTRY_WORDS]!;
     const at = (segment & REF_MASK) << 2;
-    const index = (((hash << (words[at + 1]! & 0xff)) >>> 16) * (words[at]! >>> 16)) >>> 16;
-    return at + SEGMENT_HEADER_WORDS + index * 2;
+    let capacity = 0;
+    let depth = 0;
+    if (this.#words[table >>> REF_REGION_SHIFT]![((table & REF_MASK) << 2) + local * 2 + 1]! >= 0) {
+      capacity = this.#roomOf(segment);
+    } else {
+      const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+      capacity = words[at]! >>> 16;
+      depth = words[at + 1]! & 0xff;
+    }
+    return at + SEGMENT_HEADER_WORDS + ((((hash << depth) >>> 16) * capacity) >>> 16) * 2;
   }
 
-  /** Third step: the entry. @param entry from peekHeader @returns the ref of a record, 0 for none */
-  peekEntry(segment: number, entry: number): number {
-    const ref = this.#words[segment >>> REF_REGION_SHIFT]![entry + 1]!;
-    return ref >>> REF_REGION_SHIFT < this.#words.length ? ref : 0;
+  /** Third step: the line that the entry is in. @param entry from peekHome @returns a word of it */
+  peekLine(segment: number, entry: number): number {
+    return this.#words[segment >>> REF_REGION_SHIFT]![entry]!;
+  }
+
+  /**
+   * Fourth step: the entry, which is often a few places behind where it should be.
+   * @param entry from peekHome
+   * @returns the ref of the record with this hash, 0 if none is near
+   */
+  peekEntry(segment: number, entry: number, hash: number): number {
+    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+    const sought = hash | 1;
+    for (let at = entry; at < entry + PEEK_ENTRIES * 2; at += 2) {
+      if ((words[at]! | 1) !== sought) continue;
+      const ref = words[at + 1]!;
+      return ref >>> REF_REGION_SHIFT < this.#words.length ? ref : 0;
+    }
+    return 0;
   }
 
   /** Last step: the record. @returns its first word */

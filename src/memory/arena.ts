@@ -162,6 +162,14 @@ export class Arena {
   }
 
   /**
+   * As capacity, for blocks of at most 4 KiB, whose spans are one chunk. Reads the chunk's entry only, which stays in the
+   * caches where the block itself would be a miss: the index finds its way by it.
+   */
+  smallCapacity(ref: number): number {
+    return CLASS_BYTES[this.#map[(ref >>> REF_CHUNK_SHIFT) * CHUNK_ENTRY_WORDS]! >> CLASS_SHIFT]!;
+  }
+
+  /**
    * Finds out which spans are worth emptying: per class the number of blocks in use up to which a span counts as
    * sparse (the average of the spans with room), -1 where moving blocks would free no span.
    * @param limits receives it, CLASS_COUNT entries
