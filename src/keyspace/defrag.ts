@@ -30,6 +30,8 @@ import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
 const HASH_SPAN = 2 ** 32;
 const STEP_MS = 1;
 const LOOK_AGAIN_MS = 1000;
+/** After a pass that found nothing to move. */
+const FRUITLESS_MS = 10_000;
 const IDLE_MS = 1000;
 
 /** What the thresholds are compared with. */
@@ -62,6 +64,8 @@ export class Defragmenter {
   /** By class: blocks in use up to which a span of the shard at #place is emptied. */
   readonly #limits = new Int32Array(CLASS_COUNT);
   #limitsOf = -1;
+  /** Blocks moved in this pass. */
+  #moved = 0;
 
   /** @param shards the shards this thread looks after */
   constructor(keyspace: Keyspace, config: ConfigStore, shards: readonly Shard[]) {
@@ -99,7 +103,7 @@ export class Defragmenter {
     }
     if (!more) {
       this.#share = 0;
-      return LOOK_AGAIN_MS;
+      return this.#moved > 0 ? LOOK_AGAIN_MS : FRUITLESS_MS;
     }
     return (end - now) * (1 / this.#share - 1);
   }
@@ -119,6 +123,7 @@ export class Defragmenter {
     this.#local = 0;
     this.#cursor = 0;
     this.#limitsOf = -1;
+    this.#moved = 0;
     return true;
   }
 
@@ -189,6 +194,7 @@ export class Defragmenter {
         moved++;
       } else left++;
     }
+    this.#moved += moved;
     shard.count(ShardCounter.DefragHits, moved);
     shard.count(ShardCounter.DefragMisses, left);
   }

@@ -97,6 +97,7 @@ export class Evictor {
   readonly #sampleSlot = new Int32Array(SAMPLES_MAX);
   readonly #sampleHash = new Int32Array(SAMPLES_MAX);
   readonly #sampleRef = new Int32Array(SAMPLES_MAX);
+  readonly #sampleScore = new Float64Array(SAMPLES_MAX);
 
   /** @param stats where the time spent is counted */
   constructor(keyspace: Keyspace, config: ConfigStore, stats: Stats | null = null) {
@@ -232,20 +233,23 @@ export class Evictor {
   #pickDatabase(shard: LockedShard): number {
     const databases = this.#keyspace.memory.databaseCount;
     let sum = 0;
-    for (let db = 0; db < databases; db++) sum += this.#candidates(shard.id, db);
-    let rest = Math.floor(Math.random() * sum);
+    let last = -1;
     for (let db = 0; db < databases; db++) {
-      rest -= this.#candidates(shard.id, db);
-      if (rest < 0) return db;
+      const candidates = this.#candidates(shard.id, db);
+      if (candidates === 0) continue;
+      sum += candidates;
+      // Each database takes the place of those before it with the probability of its share: one pass is enough.
+      if (candidates === sum || Math.random() * sum < candidates) last = db;
     }
-    return -1;
+    return last;
   }
 
   /** Finds `want` keys that the policy may remove, fewer if there are not as many within `steps`. */
   #sample(shard: LockedShard, db: number, want: number, steps: number): void {
     const { index } = shard;
     this.#sampled = 0;
-    const first = this.#pickSlot(shard, db);
+    // By the number of keys, so that a slot with most of the keys is not spared.
+    const first = index.slotOfNth(db, Math.floor(Math.random() * shard.keys(db)));
     const firstHash = Math.floor(Math.random() * HASH_SPAN);
     let local = first;
     let cursor = firstHash;
@@ -262,16 +266,6 @@ export class Evictor {
       if (round && local === first && cursor > firstHash) return;
       cursor = this.#sampleSegment(shard, db, local, cursor, want);
     }
-  }
-
-  /** A slot at random by its keys. */
-  #pickSlot(shard: LockedShard, db: number): number {
-    let rest = Math.floor(Math.random() * shard.keys(db));
-    for (let local = 0; local < SLOTS_PER_SHARD; local++) {
-      rest -= shard.index.slotKeys(db, local);
-      if (rest < 0) return local;
-    }
-    return 0;
   }
 
   /** Takes keys of one segment, from a random place on. @returns the hash behind the segment's range */
@@ -306,10 +300,13 @@ export class Evictor {
 
   /** Scores what was sampled and offers it to the pool. */
   #judge(shard: LockedShard, db: number): void {
+    // Scores first: the records' cache misses overlap, as nothing else happens in between.
     for (let i = 0; i < this.#sampled; i++) {
-      const ref = this.#sampleRef[i]!;
-      shard.meet(this.#view, db, this.#sampleSlot[i]!, this.#sampleHash[i]!, ref);
-      this.#offer(this.#score(), db, this.#sampleSlot[i]!, this.#sampleHash[i]!, ref);
+      shard.meet(this.#view, db, this.#sampleSlot[i]!, this.#sampleHash[i]!, this.#sampleRef[i]!);
+      this.#sampleScore[i] = this.#score();
+    }
+    for (let i = 0; i < this.#sampled; i++) {
+      this.#offer(this.#sampleScore[i]!, db, this.#sampleSlot[i]!, this.#sampleHash[i]!, this.#sampleRef[i]!);
     }
   }
 
