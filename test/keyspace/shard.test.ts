@@ -3,10 +3,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
-import { OutOfMemoryError } from '../../src/memory/chunk-pool.ts';
-import { GlobalWord } from '../../src/memory/layout.ts';
+import { OutOfMemoryError, takeChunks } from '../../src/memory/chunk-pool.ts';
+import { CHUNKS_PER_REGION, GlobalWord, REF_REGION_SHIFT, ShardCounter } from '../../src/memory/layout.ts';
 import { pick, seeded } from '../memory/random.ts';
-import { Keys, makeKeyspace } from './bench.ts';
+import { Keys, type KeyspaceOptions, makeKeyspace } from './bench.ts';
 
 interface Expected {
   value: Buffer;
@@ -18,9 +18,13 @@ const KEYS = [
 ]; // biome-ignore format: short ones in a row
 
 class Run {
-  readonly keys = new Keys(makeKeyspace());
+  readonly keys: Keys;
   readonly model = new Map<string, Expected>();
   #fill = 0;
+
+  constructor(options: KeyspaceOptions = {}) {
+    this.keys = new Keys(makeKeyspace(options));
+  }
 
   bytes(length: number): Buffer {
     return Buffer.alloc(length, `<${this.#fill++}>`);
@@ -132,6 +136,29 @@ describe('records of a shard', () => {
     shard.remove(keys.view);
     expect(shard.arena.used).toBe(0);
     shard.release();
+  });
+
+  it('live anywhere in 64 GiB: references above 2^31 too', () => {
+    const run = new Run({ regions: 40 });
+    const { memory } = run.keys.keyspace;
+    takeChunks(memory, CHUNKS_PER_REGION - 1);
+    for (let region = 1; region < 38; region++) takeChunks(memory, CHUNKS_PER_REGION);
+    const random = seeded(5);
+    for (let i = 0; i < 6000; i++) {
+      const name = `{${pick(random, 3)}}${pick(random, 2000)}`;
+      const choice = random();
+      if (choice < 0.6)
+        run.set(name, pick(random, i % 100 === 0 ? 300_000 : 400), random() < 0.3 ? 2e12 : -1);
+      else if (choice < 0.7) run.resize(name, pick(random, 1000), 10);
+      else if (choice < 0.8) run.expire(name, 2e12);
+      else if (choice < 0.9) run.relocate(name);
+      else run.del(name);
+    }
+    for (const name of run.model.keys()) run.expectKey(name);
+    expect(run.keys.view.ref >>> REF_REGION_SHIFT).toBe(38);
+    for (let id = 0; id < 64; id++) checkKeyspace(run.keys.keyspace, id);
+    for (const name of [...run.model.keys()]) run.del(name);
+    expect(run.keys.keyspace.sum(ShardCounter.Used)).toBe(0);
   });
 
   it('are as before when memory runs out, and the index too', () => {
