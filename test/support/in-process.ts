@@ -14,13 +14,12 @@ import type { ServerApi } from '../../src/commands/server-api.ts';
 import { Session } from '../../src/commands/session.ts';
 import type { Command, CommandTable } from '../../src/commands/table.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { hashKey } from '../../src/keyspace/key-hash.ts';
+import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Keyspace } from '../../src/keyspace/keyspace.ts';
-import { RecordView } from '../../src/keyspace/record.ts';
 import type { LockedShard } from '../../src/keyspace/shard.ts';
 import { Logger } from '../../src/log/logger.ts';
 import { OutOfMemoryError } from '../../src/memory/chunk-pool.ts';
-import { SLOT_TO_SHARD_SHIFT, SLOTS_PER_SHARD } from '../../src/memory/layout.ts';
+import { SLOT_TO_SHARD_SHIFT } from '../../src/memory/layout.ts';
 import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-memory.ts';
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
 import type { Argument } from './raw-client.ts';
@@ -115,14 +114,7 @@ export class InProcess {
 
   /** Throws at the first broken invariant of arena, index or records. */
   checkInvariants(): void {
-    for (const shard of this.keyspace.shards) {
-      const locked = shard.acquire();
-      try {
-        this.#checkShard(locked);
-      } finally {
-        locked.release();
-      }
-    }
+    checkKeyspace(this.keyspace);
   }
 
   #server(parts: Partial<ServerApi>): ServerApi {
@@ -257,48 +249,5 @@ export class InProcess {
     reply.reset();
     if (this.cx.db !== this.#startDb) this.session.db = this.cx.db;
     return bytes;
-  }
-
-  #checkShard(shard: LockedShard): void {
-    shard.arena.check();
-    for (let db = 0; db < this.keyspace.memory.databaseCount; db++) {
-      let keys = 0;
-      let expires = 0;
-      for (let local = 0; local < SLOTS_PER_SHARD; local++) {
-        const refs: number[] = [];
-        const hashes: number[] = [];
-        shard.index.scanSlot(db, local, 0, Number.MAX_SAFE_INTEGER, refs, hashes);
-        if (refs.length !== shard.index.slotKeys(db, local))
-          throw new Error(
-            `shard ${shard.id}, slot ${local}: ${refs.length} keys met, another number counted`,
-          );
-        for (let i = 0; i < refs.length; i++)
-          expires += this.#checkRecord(shard, db, local, refs[i]!, hashes[i]!);
-        keys += refs.length;
-      }
-      if (keys !== shard.keys(db))
-        throw new Error(`shard ${shard.id}: ${keys} keys, ${shard.keys(db)} counted`);
-      if (expires !== shard.expires(db))
-        throw new Error(`shard ${shard.id}: ${expires} expiries, ${shard.expires(db)} counted`);
-    }
-  }
-
-  /** @returns 1 if the record has an expiry */
-  #checkRecord(shard: LockedShard, db: number, local: number, ref: number, hash: number): number {
-    const rec = new RecordView(this.keyspace.memory);
-    const slot = shard.id * SLOTS_PER_SHARD + local;
-    shard.meet(rec, db, slot, hash, ref);
-    const key = Buffer.from(rec.bytes.subarray(rec.keyOffset, rec.keyOffset + rec.keyLength));
-    const slots = new Int32Array(1);
-    const computed = new Int32Array(1);
-    hashKey(key, 0, key.length, slots, computed, 0);
-    if (slots[0] !== slot || computed[0] !== hash)
-      throw new Error(`key ${key.toString('latin1')} is in the wrong slot or has the wrong hash`);
-    if (rec.totalBytes > shard.arena.capacity(ref))
-      throw new Error(`key ${key.toString('latin1')} is longer than its block`);
-    const found = new RecordView(this.keyspace.memory);
-    if (!shard.find(found, db, slot, hash, key, 0, key.length) || found.ref !== ref)
-      throw new Error(`key ${key.toString('latin1')} is not found by its name`);
-    return rec.expires ? 1 : 0;
   }
 }
