@@ -62,10 +62,8 @@ export class Batch {
     cx.reply.resp = session.resp;
     this.commands = 0;
     for (;;) {
-      if (this.commands % LOOK_AHEAD === 0 && reader.restEnd - reader.restStart >= LOOK_AHEAD_BYTES_MIN) {
-        this.#executor.ahead.look(reader.rest, reader.restStart, reader.restEnd, session.db);
-      }
-      const status = reader.next(parser);
+      if (this.commands % LOOK_AHEAD === 0 && reader.atCommand) this.#lookAhead(reader, session.db);
+      const status = this.#next(reader);
       if (status === ParseStatus.Incomplete) return BatchEnd.Drained;
       if (status === ParseStatus.Error) return BatchEnd.ProtocolError;
       if (status === ParseStatus.Empty) continue;
@@ -82,6 +80,19 @@ export class Batch {
       if (cx.reply.length > REPLY_BYTES) return BatchEnd.ReplyFull;
       if (this.commands >= commandsMax) return BatchEnd.TurnOver;
     }
+  }
+
+  #lookAhead(reader: RequestReader, db: number): void {
+    if (reader.restEnd - reader.restStart < LOOK_AHEAD_BYTES_MIN) return;
+    this.#executor.ahead.look(reader, this.#parser, db);
+  }
+
+  /** The next command in the parser: looked at before, or parsed now. */
+  #next(reader: RequestReader): number {
+    const parser = this.#parser;
+    if (!this.#executor.ahead.give(parser, reader.rest, reader.restStart)) return reader.next(parser);
+    reader.take(parser.pos);
+    return ParseStatus.Complete;
   }
 }
 

@@ -3,13 +3,14 @@
 // chains of different keys overlap in the processor, which hides most of the waiting.
 //
 // Measured with 1 M keys at random, pipeline 64: see docs/benchmarks.md. Reads of a single command gain nothing and skip it.
-// The hashes are kept, so that the executor need not compute them again. Only the first argument is looked at, where
+// Arguments and hashes are kept, so that they need not be parsed and computed again. Only the first argument is looked at, where
 // nearly all commands have their key; if it is none, a few cache lines were loaded in vain.
 
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { SLOT_TO_SHARD_SHIFT, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import { ParseState, ParseStatus, RequestParser } from '../protocol/request-parser.ts';
+import type { RequestReader } from '../protocol/request-reader.ts';
 
 /** Commands looked ahead at a time: as many chains as a core keeps in flight, a few times over. */
 export const LOOK_AHEAD = 32;
@@ -17,12 +18,23 @@ export const LOOK_AHEAD = 32;
 export const LOOK_AHEAD_BYTES_MIN = 128;
 const KEY_BYTES_MAX = 256;
 
+/** Arguments of a command that are kept; one with more is parsed again when it runs. */
+const ARGS_MAX = 4;
+
 export class LookAhead {
   readonly #keyspace: Keyspace;
   readonly #parser = new RequestParser();
   readonly #state = new ParseState();
   /** What the offsets below refer to. */
   input: Buffer | null = null;
+  /** Commands parsed, and the one that runs next. */
+  #commands = 0;
+  #nextCommand = 0;
+  readonly #starts = new Int32Array(LOOK_AHEAD);
+  readonly #ends = new Int32Array(LOOK_AHEAD);
+  readonly #argCounts = new Int32Array(LOOK_AHEAD);
+  readonly #argOff = new Int32Array(LOOK_AHEAD * ARGS_MAX);
+  readonly #argLen = new Int32Array(LOOK_AHEAD * ARGS_MAX);
   /** Keys hashed, and the one that is next. */
   count = 0;
   next = 0;
@@ -38,23 +50,68 @@ export class LookAhead {
     this.#keyspace = keyspace;
   }
 
-  /** Looks at the commands in [start, end) of `input`. */
-  look(input: Buffer, start: number, end: number, db: number): void {
+  /**
+   * Looks at the commands that come next; one must begin at `reader.restStart`.
+   * @param limits the parser whose limits hold
+   */
+  look(reader: RequestReader, limits: RequestParser, db: number): void {
     const parser = this.#parser;
-    let count = 0;
+    const { rest: input, restStart: start, restEnd: end } = reader;
+    parser.maxBulkLength = limits.maxBulkLength;
+    this.#state.authRequired = reader.state.authRequired;
+    let commands = 0;
+    let keys = 0;
     let pos = start;
-    while (count < LOOK_AHEAD && parser.parse(input, pos, end, this.#state) === ParseStatus.Complete) {
+    while (commands < LOOK_AHEAD && parser.parse(input, pos, end, this.#state) === ParseStatus.Complete) {
+      if (parser.input !== input) break;
+      this.#keep(commands++, pos);
       pos = parser.pos;
-      if (parser.input !== input || parser.argc < 2 || parser.argLen[1]! > KEY_BYTES_MAX) continue;
-      this.offsets[count] = parser.argOff[1]!;
-      hashKey(input, parser.argOff[1]!, parser.argLen[1]!, this.slots, this.hashes, count);
-      count++;
+      if (parser.argc < 2 || parser.argLen[1]! > KEY_BYTES_MAX) continue;
+      this.offsets[keys] = parser.argOff[1]!;
+      hashKey(input, parser.argOff[1]!, parser.argLen[1]!, this.slots, this.hashes, keys);
+      keys++;
     }
     this.#state.reset();
     this.input = input;
-    this.count = count;
+    this.#commands = commands;
+    this.#nextCommand = 0;
+    this.count = keys;
     this.next = 0;
     this.#touch(db);
+  }
+
+  /**
+   * Gives the command at `pos` to `parser` as if it had parsed it.
+   * @returns whether it was looked at; if not, parser is as it was
+   */
+  give(parser: RequestParser, input: Buffer, pos: number): boolean {
+    const i = this.#nextCommand;
+    if (i >= this.#commands || this.input !== input || this.#starts[i] !== pos) return false;
+    this.#nextCommand = i + 1;
+    const argc = this.#argCounts[i]!;
+    if (argc > ARGS_MAX) return false;
+    const base = i * ARGS_MAX;
+    for (let arg = 0; arg < argc; arg++) {
+      parser.argOff[arg] = this.#argOff[base + arg]!;
+      parser.argLen[arg] = this.#argLen[base + arg]!;
+    }
+    parser.argc = argc;
+    parser.input = input;
+    parser.pos = this.#ends[i]!;
+    return true;
+  }
+
+  #keep(i: number, start: number): void {
+    const { argc, argOff, argLen, pos } = this.#parser;
+    this.#starts[i] = start;
+    this.#ends[i] = pos;
+    this.#argCounts[i] = argc;
+    if (argc > ARGS_MAX) return;
+    const base = i * ARGS_MAX;
+    for (let arg = 0; arg < argc; arg++) {
+      this.#argOff[base + arg] = argOff[arg]!;
+      this.#argLen[base + arg] = argLen[arg]!;
+    }
   }
 
   /** One step for all keys, then the next: the loads of a step do not wait for one another. */
@@ -84,7 +141,7 @@ export class LookAhead {
   /** Forgets what was looked at, and lets go of the input. */
   clear(): void {
     this.input = null;
+    this.#commands = 0;
     this.count = 0;
-    this.next = 0;
   }
 }

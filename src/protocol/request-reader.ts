@@ -110,6 +110,18 @@ export class RequestReader {
     return this.backlog === null ? status : this.next(parser);
   }
 
+  /** Whether the next command begins in `rest`, with no part of it elsewhere. */
+  get atCommand(): boolean {
+    return this.pending.size === 0 && this.pos < this.end;
+  }
+
+  /** Counts the next command as taken: somebody has parsed it in `rest`, up to `end`. Only where atCommand. */
+  take(end: number): void {
+    this.last = this.chunk;
+    this.lastStart = this.pos;
+    this.pos = end;
+  }
+
   /** Takes the command that `next` gave last back: it is the next one again. */
   rewind(): void {
     if (this.last === this.chunk) {
