@@ -114,8 +114,7 @@ function bitcount(cx: CommandContext): void {
     if (!range.parse(cx, 2, 3)) return;
     if (cx.argc === 5 && (inBits = unitIsBit(cx, 4)) < 0) return;
   } else if (cx.argc === 2) {
-    range.start = 0;
-    range.end = -1;
+    range.takeAll();
   } else {
     cx.syntaxError();
     return;
@@ -176,8 +175,7 @@ function parseBitposRange(cx: CommandContext): number {
   }
   let inBits = 0;
   if (cx.argc === 3) {
-    range.start = 0;
-    range.end = -1;
+    range.takeAll();
     return inBits;
   }
   if (!isInteger(cx, 3)) {

@@ -101,6 +101,7 @@ export function growString(cx: CommandContext, rec: RecordView, length: number):
 export class Range {
   start = 0;
   end = 0;
+  #reversed = false;
 
   /**
    * Takes start and end as the client gave them, negative ones counted from the end.
@@ -109,8 +110,16 @@ export class Range {
   parse(cx: CommandContext, startArg: number, endArg: number): boolean {
     this.start = cx.argInteger(startArg);
     this.end = cx.argInteger(endArg);
+    this.#reversed = this.start < 0 && this.end < 0 && this.start > this.end;
     // NaN: no integer, or one beyond 2^53.
     return (!Number.isNaN(this.start) && !Number.isNaN(this.end)) || this.#parse64(cx, startArg, endArg);
+  }
+
+  /** Takes all of the value. */
+  takeAll(): void {
+    this.start = 0;
+    this.end = -1;
+    this.#reversed = false;
   }
 
   #parse64(cx: CommandContext, startArg: number, endArg: number): boolean {
@@ -120,20 +129,16 @@ export class Range {
       cx.error(ErrorText.NotInteger);
       return false;
     }
-    // Rounding would lose which of two huge numbers is larger, and that alone matters of them.
-    if (start < 0n && end < 0n && start > end) {
-      this.start = -1;
-      this.end = -2;
-    } else {
-      this.start = clamp(start);
-      this.end = clamp(end);
-    }
+    // Clamping loses which of two huge numbers is larger.
+    this.#reversed = start < 0n && end < 0n && start > end;
+    this.start = clamp(start);
+    this.end = clamp(end);
     return true;
   }
 
   /** Counted from the end, with the end before the start: empty for GETRANGE and BITCOUNT, but not for BITPOS. */
   isReversed(): boolean {
-    return this.start < 0 && this.end < 0 && this.start > this.end;
+    return this.#reversed;
   }
 
   /**
