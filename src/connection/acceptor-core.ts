@@ -224,7 +224,7 @@ export class AcceptorCore implements ExecutorEvents {
             port: on.port,
             backlog: on.backlog,
             reusePort: on.reusePort,
-            ipv6Only: on.host !== null && on.host.includes(':'),
+            ipv6Only: on.host?.includes(':'),
           };
     return new Promise((resolve) => {
       server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));

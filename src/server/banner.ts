@@ -4,30 +4,39 @@ import type { ServerFacts } from '../commands/server-api.ts';
 import type { ConfigStore } from '../config/store.ts';
 import { SERVER_NAME } from '../config/version.ts';
 import { settingsWithoutEffect } from '../config/without-effect.ts';
-import { LogLevel, type Logger } from '../log/logger.ts';
+import { type Logger, LogLevel } from '../log/logger.ts';
 
-const LOGO = String.raw`
+const LOGO = `
             .
            /|
-          / |        ${'{title}'}
+          / |        {title}
          /  |
-        /   |        Running in ${'{mode}'} mode
-       /    |        Port: ${'{port}'}
-      /     |        PID: ${'{pid}'}
+        /   |        Running in {mode} mode
+       /    |        Port: {port}
+      /     |        PID: {pid}
      /      |
-    /_______|        ${'{threads}'}
+    /_______|        {threads}
        |_|
        |_|
 
 `;
 
 /** Logged once the configuration is read. */
-export function logStart(log: Logger, facts: ServerFacts, config: ConfigStore, argumentsGiven: boolean): void {
+export function logStart(
+  log: Logger,
+  facts: ServerFacts,
+  config: ConfigStore,
+  argumentsGiven: boolean,
+): void {
   log.notice(`oO0OoO0OoO0Oo ${SERVER_NAME} is starting oO0OoO0OoO0Oo`);
-  log.notice(`${SERVER_NAME} version=${facts.version}, bits=64, compatible with Redis ${facts.redisVersion}, pid=${facts.pid}, just started`);
+  log.notice(
+    `${SERVER_NAME} version=${facts.version}, bits=64, compatible with Redis ${facts.redisVersion}, pid=${facts.pid}, just started`,
+  );
   if (argumentsGiven) log.notice('Configuration loaded');
   else {
-    log.warning(`Warning: no config file specified, using the default config. In order to specify a config file use ${facts.executable} /path/to/redis.conf`);
+    log.warning(
+      `Warning: no config file specified, using the default config. In order to specify a config file use ${facts.executable} /path/to/redis.conf`,
+    );
   }
   for (const line of settingsWithoutEffect(config)) log.warning(line);
 }

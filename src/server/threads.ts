@@ -48,13 +48,24 @@ export class Threads {
     this.#controlWords = new Int32Array(options.memory.control);
     const { acceptors, shardWorkers } = options.facts;
     const acceptorThreads = Array.from({ length: acceptors }, (_, i) => SUPERVISOR_THREAD + 1 + i);
-    const workerThreads = Array.from({ length: shardWorkers }, (_, i) => SUPERVISOR_THREAD + 1 + acceptors + i);
+    const workerThreads = Array.from(
+      { length: shardWorkers },
+      (_, i) => SUPERVISOR_THREAD + 1 + acceptors + i,
+    );
     const rings: RingPair[][] = acceptorThreads.map(() =>
       workerThreads.map(() => ({ toWorker: allocateRing(RING_BYTES), toAcceptor: allocateRing(RING_BYTES) })),
     );
     const common = { acceptorThreads, workerThreads };
     for (let i = 0; i < shardWorkers; i++) {
-      this.workers.push(this.#start('shard', i, workerThreads[i]!, rings.map((row) => row[i]!), common));
+      this.workers.push(
+        this.#start(
+          'shard',
+          i,
+          workerThreads[i]!,
+          rings.map((row) => row[i]!),
+          common,
+        ),
+      );
     }
     for (let i = 0; i < acceptors; i++) {
       this.acceptors.push(this.#start('acceptor', i, acceptorThreads[i]!, rings[i]!, common));
@@ -75,7 +86,10 @@ export class Threads {
   }
 
   async callAll(method: string, payload?: unknown): Promise<unknown[]> {
-    const answers = await Promise.all([this.callAcceptors(method, payload), this.callWorkers(method, payload)]);
+    const answers = await Promise.all([
+      this.callAcceptors(method, payload),
+      this.callWorkers(method, payload),
+    ]);
     return answers.flat();
   }
 

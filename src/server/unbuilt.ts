@@ -16,7 +16,8 @@ const UNBUILT: readonly { readonly name: DirectiveName; readonly off: string; re
 /** @returns why this configuration cannot be served, null if it can */
 export function refuseUnbuilt(config: ConfigStore): string | null {
   for (const { name, off, what } of UNBUILT) {
-    if (config.getText(name) !== off) return `'${name} ${config.getText(name)}': ${what} is not supported by this version`;
+    if (config.getText(name) !== off)
+      return `'${name} ${config.getText(name)}': ${what} is not supported by this version`;
   }
   return null;
 }
