@@ -56,6 +56,7 @@ export class AcceptorCore implements ExecutorEvents {
   rateCommands = 0;
   rateBytes = 0;
   rateLimited = false;
+  hideUserData = false;
   /** Connections that CLIENT PAUSE holds back. */
   readonly #held = new Set<Connection>();
   readonly #writers: Connection[] = [];
@@ -173,6 +174,7 @@ export class AcceptorCore implements ExecutorEvents {
       this.rateBytes = rate.bytesPerSecond;
       this.rateLimited = this.rateCommands > 0 || this.rateBytes > 0;
       this.#idleMs = config.getInt('timeout') * 1000;
+      this.hideUserData = config.getBool('hide-user-data-from-log');
     };
     follow();
     for (const name of [
@@ -181,12 +183,10 @@ export class AcceptorCore implements ExecutorEvents {
       'client-output-buffer-limit',
       'client-rate-limit',
       'timeout',
+      'hide-user-data-from-log',
     ] as const) {
       config.watch(name, follow);
     }
-    config.watch('requirepass', () => {
-      // As Redis: clients that are connected stay as they are; new ones must authenticate.
-    });
   }
 
   #wake(): void {

@@ -293,6 +293,7 @@ export class Connection {
 
   /** The beginning of the input that was not run, as a log line may show it. */
   #inputStart(): string {
+    if (this.#core.hideUserData) return '*redacted*';
     const { rest, restStart } = this.#reader;
     return rest
       .toString('latin1', restStart, Math.min(this.#reader.restEnd, restStart + 64))

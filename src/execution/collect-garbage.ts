@@ -1,5 +1,6 @@
 // A full collection of this thread's JavaScript heap, for MEMORY PURGE: what clients' buffers have left behind goes
-// back to the system. Node hands out `gc` only to code that is compiled while the flag is set.
+// back to the system. Node hands out `gc` only to contexts made while a flag is set. The flag is the process's, so it
+// stays set: another thread may be about to make its context.
 
 let collect: (() => void) | null = null;
 
@@ -10,7 +11,6 @@ export function collectGarbage(): void {
     const { runInNewContext } = process.getBuiltinModule('node:vm');
     setFlagsFromString('--expose-gc');
     collect = runInNewContext('gc') as () => void;
-    setFlagsFromString('--no-expose-gc');
   }
   collect();
 }

@@ -96,20 +96,31 @@ export class ControlPort {
       else pending?.resolve(message.result);
       return;
     }
-    void this.#run(message.call!, message.method!, message.payload);
+    this.#run(message.call!, message.method!, message.payload);
   }
 
-  async #run(call: number, name: string, payload: unknown): Promise<void> {
-    try {
-      const method = this.#methods[name];
-      if (method === undefined) throw new Error(`no control method '${name}'`);
-      // Not awaited when it need not be: a thread that polls has no turns of an event loop to wait for.
-      const value = method(payload);
-      const result = value instanceof Promise ? await value : value;
+  /**
+   * Runs a method and answers. What the method throws by mistake leaves here at once, out of any promise: a thread that
+   * polls has no event loop that would report a rejection.
+   */
+  #run(call: number, name: string, payload: unknown): void {
+    const answer = (result: unknown): void => {
       if (call !== 0) this.#send({ answer: call, result });
-    } catch (error) {
+    };
+    const refuse = (error: unknown): void => {
       if (!(error instanceof RefusedError)) this.#fatal(error);
       else if (call !== 0) this.#send({ answer: call, error: error.message });
+    };
+    const method = this.#methods[name];
+    let value: unknown;
+    try {
+      if (method === undefined) throw new Error(`no control method '${name}'`);
+      value = method(payload);
+    } catch (error) {
+      refuse(error);
+      return;
     }
+    if (value instanceof Promise) void value.then(answer, refuse);
+    else answer(value);
   }
 }

@@ -26,6 +26,7 @@ import { allocateStats, Stats } from '../metrics/stats.ts';
 import { logInitialized, logReady, logStart } from './banner.ts';
 import { controlMethods, endPauseWhenOver, type SupervisorApi } from './control-methods.ts';
 import { Listening } from './listening.ts';
+import { setProcessTitle } from './process-title.ts';
 import { SUPERVISOR_THREAD, Threads } from './threads.ts';
 import { hookUnbuilt } from './unbuilt.ts';
 
@@ -102,6 +103,7 @@ export class Supervisor implements SupervisorApi {
     }
     await this.threads.ready();
     this.#writePidFile();
+    setProcessTitle(this.config);
     logInitialized(this.log, this.facts, this.config);
     if ((await this.#listening.start()) !== null) return false;
     logReady(this.log, this.config);
@@ -153,6 +155,8 @@ export class Supervisor implements SupervisorApi {
     config.hook('port', relisten);
     config.hook('bind', relisten);
     config.hook('dir', { apply: () => changeDirectory(config.getString('dir')) });
+    for (const name of ['proc-title-template', 'port', 'bind'] as const)
+      config.watch(name, () => setProcessTitle(config));
     hookUnbuilt(config);
   }
 
