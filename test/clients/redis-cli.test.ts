@@ -8,11 +8,27 @@ import { startRedis } from '../support/redis-server.ts';
 import { startSabre, TOPOLOGIES } from '../support/sabre-server.ts';
 import { runToExit, type ServerProcess } from '../support/server-process.ts';
 
-const ENDS_WELL = { code: 0, signal: null };
+const ENDS_WELL = { code: 0, signal: null, errors: '' };
+const LIMIT_MS = 30_000;
 
-/** Runs redis-cli to its end; what it printed, and how it ended. */
-function cli(server: ServerProcess, args: readonly string[], stdin = '') {
-  return runToExit(['redis-cli', '-p', String(server.port), ...args], { stdin });
+/** Runs redis-cli to its end; what it printed on each stream (their order is chance), and how it ended. */
+async function cli(server: ServerProcess, args: readonly string[], stdin = '') {
+  const child = spawn('redis-cli', ['-p', String(server.port), ...args], { stdio: 'pipe', detached: true });
+  guardProcess(child.pid!);
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  child.stdin.on('error', () => {}); // It may end without reading its input.
+  child.stdin.end(stdin);
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  const ended = await new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code, signal }));
+  });
+  clearTimeout(timer);
+  releaseProcess(child.pid!);
+  return { ...ended, output, errors };
 }
 
 /** Runs a mode that never ends for a while; stdbuf, since what is still in its buffer is lost then. */
@@ -216,8 +232,8 @@ describe.each(TOPOLOGIES)('redis-cli ($name)', ({ args }) => {
   });
 
   it('says what is not there', async () => {
-    const { output } = await cli(sabre, ['--rdb', '-']);
-    expect(output).toMatch(/unknown command/);
+    const { errors } = await cli(sabre, ['--rdb', '-']);
+    expect(errors).toMatch(/unknown command/);
     expect((await cli(sabre, ['EVAL', 'return 1', '0'])).output).toMatch(/^ERR unknown command 'EVAL'/);
   });
 });
