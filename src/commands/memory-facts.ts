@@ -5,8 +5,8 @@
 // resident the chunks that were ever touched, which the kernel may have committed.
 
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { memoryUsage } from '../keyspace/memory-usage.ts';
 import { SLOTS_PER_SHARD } from '../memory/layout.ts';
-import { memoryUsage } from '../metrics/memory-usage.ts';
 import { ServerGauge } from '../metrics/stats.ts';
 import type { CommandContext } from './context.ts';
 

@@ -99,6 +99,8 @@ export class Connection {
   /** Closes at once; pending replies are lost. */
   kill(): void {
     this.#closing = true;
+    // At once, not when the socket reports it: CLIENT LIST, KILL and INFO must not see it any more.
+    this.#core.forget(this);
     this.socket.destroy();
   }
 

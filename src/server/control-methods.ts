@@ -9,9 +9,9 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
 import { GlobalWord, PauseMode, ShardCounter } from '../memory/layout.ts';
 import type { LatencyMonitor } from '../metrics/latency-monitor.ts';
-import type { Sampler } from '../metrics/sampler.ts';
 import type { SlowCommand, SlowLog } from '../metrics/slow-log.ts';
 import type { Stats } from '../metrics/stats.ts';
+import type { Sampler } from './sampler.ts';
 
 /** What the methods need of the supervisor. */
 export interface SupervisorApi {

@@ -2,12 +2,12 @@
 
 import { flushCompileCache } from 'node:module';
 import { resolve } from 'node:path';
-import { checkConfig, parseCommandLine } from '../command-line.ts';
 import { CommandNames } from '../commands/command-names.ts';
 import { ConfigError, ConfigErrorKind } from '../config/config-error.ts';
 import { type ConfigSource, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { ConfigStore, type SerializedConfig } from '../config/store.ts';
 import { Logger, type LogLevelName } from '../log/logger.ts';
+import { checkConfig, parseCommandLine } from './command-line.ts';
 import { Supervisor } from './supervisor.ts';
 import { refuseUnbuilt } from './unbuilt.ts';
 

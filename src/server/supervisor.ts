@@ -20,13 +20,13 @@ import { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
 import { allocateSharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { LatencyMonitor } from '../metrics/latency-monitor.ts';
-import { Sampler } from '../metrics/sampler.ts';
 import { SlowLog } from '../metrics/slow-log.ts';
 import { allocateStats, Stats } from '../metrics/stats.ts';
 import { logInitialized, logReady, logStart } from './banner.ts';
 import { controlMethods, endPauseWhenOver, type SupervisorApi } from './control-methods.ts';
 import { Listening } from './listening.ts';
 import { setProcessTitle } from './process-title.ts';
+import { Sampler } from './sampler.ts';
 import { SUPERVISOR_THREAD, Threads } from './threads.ts';
 import { hookUnbuilt } from './unbuilt.ts';
 

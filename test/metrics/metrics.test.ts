@@ -5,10 +5,10 @@ import { percentileUsec } from '../../src/commands/command-latency.ts';
 import { humanBytes } from '../../src/commands/info-text.ts';
 import { LatencyMonitor } from '../../src/metrics/latency-monitor.ts';
 import { type LatencyFacts, latencyReport } from '../../src/metrics/latency-report.ts';
-import { Rate } from '../../src/metrics/sampler.ts';
 import { SlowLog } from '../../src/metrics/slow-log.ts';
 import { sparkline } from '../../src/metrics/sparkline.ts';
 import { allocateStats, CommandStat, ERROR_PREFIXES, Stat, Stats } from '../../src/metrics/stats.ts';
+import { Rate } from '../../src/server/sampler.ts';
 
 const NOW = 1_700_000_000;
 

@@ -13,11 +13,11 @@
  */
 
 import { resolve } from 'node:path';
-import { ConfigError, ConfigErrorKind } from './config/config-error.ts';
-import type { ConfigSource } from './config/load.ts';
-import { loadConfig } from './config/load.ts';
-import { fromUtf8, quote, splitArguments } from './config/tokenize.ts';
-import { versionLine } from './config/version.ts';
+import { ConfigError, ConfigErrorKind } from '../config/config-error.ts';
+import type { ConfigSource } from '../config/load.ts';
+import { loadConfig } from '../config/load.ts';
+import { fromUtf8, quote, splitArguments } from '../config/tokenize.ts';
+import { versionLine } from '../config/version.ts';
 
 export type CommandLine =
   /** Read the configuration and serve. */

@@ -4,9 +4,9 @@
 // buffers of clients. Not counted are the JavaScript heaps of the threads, which grow and shrink by themselves and have
 // nothing to do with the data (INFO threads shows them).
 
-import type { Keyspace } from '../keyspace/keyspace.ts';
 import { CHUNK_BYTES, CHUNK_ENTRY_WORDS, GlobalWord } from '../memory/layout.ts';
-import { Stat, type Stats } from './stats.ts';
+import { Stat, type Stats } from '../metrics/stats.ts';
+import type { Keyspace } from './keyspace.ts';
 
 /** Bytes. */
 export interface MemoryUsage {

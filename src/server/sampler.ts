@@ -4,8 +4,8 @@
 // A rate is the mean of the last 16 samples, each the growth of a counter between two looks, as Redis has it.
 
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { memoryUsage } from './memory-usage.ts';
-import { ServerGauge, Stat, type Stats } from './stats.ts';
+import { memoryUsage } from '../keyspace/memory-usage.ts';
+import { ServerGauge, Stat, type Stats } from '../metrics/stats.ts';
 
 const SAMPLES = 16;
 const KIB = 1024;

@@ -4,9 +4,9 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checkConfig, parseCommandLine } from '../src/command-line.ts';
-import { SERVER_VERSION } from '../src/config/version.ts';
-import { makeTemporaryFolder } from './support/process-guard.ts';
+import { SERVER_VERSION } from '../../src/config/version.ts';
+import { checkConfig, parseCommandLine } from '../../src/server/command-line.ts';
+import { makeTemporaryFolder } from '../support/process-guard.ts';
 
 test('version and help', () => {
   for (const flag of ['-v', '--version']) {
