@@ -198,7 +198,7 @@ function filesOfCorpus(): CorpusEntry[] {
 export const VALID_PIPELINE = Buffer.concat(
   [
     PING,
-    '*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nhe\r\no\r\n',
+    '*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nja\r\no\r\n', // No letter that damage could make HGET of.
     'GET a\r\n',
     '*2\r\n$3\r\nGET\r\n$0\r\n\r\n',
     '*0\r\n',
