@@ -12,6 +12,7 @@ import { latencyEvent, slowEntry } from '../execution/slow-entry.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
 import { chmodSync, rmSync } from '../file-system.ts';
 import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
+import { LogLevel } from '../log/logger.ts';
 import { listen as listenForRings, ring } from '../memory/doorbell.ts';
 import { GlobalWord, PauseMode } from '../memory/layout.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
@@ -274,6 +275,7 @@ export class AcceptorCore implements ExecutorEvents {
     const path = config.getString('unixsocket');
     const address = unix ? `${path}:0` : addressText(socket.remoteAddress!, socket.remotePort!);
     const local = unix ? `${path}:0` : addressText(socket.localAddress!, socket.localPort!);
+    if (this.thread.log.isOn(LogLevel.Verbose)) this.thread.log.verbose(`Accepted ${address}`);
     const session = new Session(id, address, local, unix, Date.now());
     session.authenticated = !password;
     this.#lastNumber = (this.#lastNumber + 1) & 0x7fffffff;

@@ -414,6 +414,7 @@ export class Connection {
   }
 
   #onEnd(): void {
+    this.#core.logClose(this, 'Client closed connection');
     this.#ended = true;
     if (this.#waiting === Waiting.No) this.closeAfterWriting();
   }
