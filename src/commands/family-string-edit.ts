@@ -17,15 +17,8 @@ import {
 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
-import {
-  checkStringLength,
-  growString,
-  growthCost,
-  handOverLong,
-  IN_PLACE_BYTES_MAX,
-  Range,
-} from './string-values.ts';
-import { type FamilyHandlers, Place } from './table.ts';
+import { checkStringLength, growString, growthCost, handOverLong, Range } from './string-values.ts';
+import { type FamilyHandlers, IN_PLACE_WORK_MAX, Place } from './table.ts';
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
@@ -49,7 +42,7 @@ function append(cx: CommandContext): void {
   } else {
     const oldLen = rec.valueLength;
     if (!checkStringLength(cx, 1, oldLen + len)) return;
-    if (oldLen > IN_PLACE_BYTES_MAX && handOverLong(cx, growthCost(cx, rec, oldLen + len), 0, 0)) return;
+    if (oldLen > IN_PLACE_WORK_MAX && handOverLong(cx, growthCost(cx, rec, oldLen + len), 0, 0)) return;
     growString(cx, rec, oldLen + len);
     copyBytes(cx.input, off, rec.bytes, rec.valueOffset + oldLen, len);
   }

@@ -11,8 +11,8 @@ import type { CommandContext } from './context.ts';
 import { ErrorText, wrongArity } from './errors.ts';
 import { exactExpiry, IF_FLAGS, OptionSet, SetFlag, SetOptions } from './set-options.ts';
 import { digestEquals, digestText, isDigest } from './string-digest.ts';
-import { handOverLong, IN_PLACE_BYTES_MAX } from './string-values.ts';
-import { type FamilyHandlers, Place } from './table.ts';
+import { handOverLong } from './string-values.ts';
+import { type FamilyHandlers, IN_PLACE_WORK_MAX, Place } from './table.ts';
 
 /** Options of the command that is running. */
 const options = new SetOptions();
@@ -37,7 +37,7 @@ function replyOldValue(cx: CommandContext): number {
   if (found === 1) {
     const rec = cx.rec;
     const len = rec.valueLength;
-    if (len > IN_PLACE_BYTES_MAX && handOverLong(cx, len, 1, 1)) return -1;
+    if (len > IN_PLACE_WORK_MAX && handOverLong(cx, len, 1, 1)) return -1;
     cx.reply.bulkBytes(rec.bytes, rec.valueOffset, len);
   } else if (found === 0) cx.reply.nullBulk();
   return found;
@@ -87,7 +87,7 @@ function mget(cx: CommandContext): void {
     }
     const len = rec.valueLength;
     bytes += len;
-    if (bytes > IN_PLACE_BYTES_MAX && handOverLong(cx, bytes, 1, arg)) return;
+    if (bytes > IN_PLACE_WORK_MAX && handOverLong(cx, bytes, 1, arg)) return;
     reply.bulkBytes(rec.bytes, rec.valueOffset, len);
   }
 }

@@ -3,7 +3,7 @@
 //
 // How long a command on a string takes is known once its record is found. So these commands have no estimate that
 // would look the key up twice: the handler itself hands over, before it has changed anything, when it is about to
-// touch more than IN_PLACE_BYTES_MAX and runs on a thread that must not (see handOverLong).
+// touch more than IN_PLACE_WORK_MAX and runs on a thread that must not (see handOverLong).
 
 import { Encoding, KEY_BYTES_MAX, type RecordView } from '../keyspace/record.ts';
 import { BLOCK_BYTES_MAX } from '../memory/arena.ts';
@@ -12,9 +12,8 @@ import { ShardCounter } from '../memory/layout.ts';
 import { parseInteger64 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
+import { IN_PLACE_WORK_MAX } from './table.ts';
 
-/** Work in bytes that an acceptor does itself; the same limit as the executor has for estimates. */
-export const IN_PLACE_BYTES_MAX = 256 * 1024;
 /** proto-max-bulk-len is never below this, so shorter values need no look at the configuration. */
 const BULK_LIMIT_MIN = 1024 * 1024;
 /** Room of the longest header behind the value's limit. */
@@ -30,7 +29,7 @@ const DOUBLING_MAX = 1024 * 1024;
  * @returns true if the handler must return now
  */
 export function handOverLong(cx: CommandContext, bytes: number, first: number, last: number): boolean {
-  if (bytes <= IN_PLACE_BYTES_MAX || cx.mayBlock) return false;
+  if (bytes <= IN_PLACE_WORK_MAX || cx.mayBlock) return false;
   handOverReads(cx, first, last);
   return true;
 }

@@ -1,15 +1,13 @@
 // An acceptor thread: its connections, the executor they share, the rings to the shard workers, its listeners.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import type { CommandContext } from '../commands/context.ts';
 import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
 import { Batch } from '../execution/batch.ts';
-import { Executor, type ExecutorEvents } from '../execution/executor.ts';
+import { Executor } from '../execution/executor.ts';
 import { encodeHandOver } from '../execution/hand-over.ts';
-import { monitorLine } from '../execution/monitor-line.ts';
-import { latencyEvent, slowEntry } from '../execution/slow-entry.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
+import { ThreadEvents } from '../execution/thread-events.ts';
 import { chmodSync, rmSync } from '../file-system.ts';
 import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
 import { LogLevel } from '../log/logger.ts';
@@ -44,7 +42,7 @@ export interface ListenOn {
   readonly optional: boolean;
 }
 
-export class AcceptorCore implements ExecutorEvents {
+export class AcceptorCore {
   readonly thread: ThreadContext;
   readonly stats: Stats;
   readonly table: CommandTable;
@@ -71,7 +69,6 @@ export class AcceptorCore implements ExecutorEvents {
   readonly #fromWorkers: RingConsumer[];
   readonly #control: Int32Array;
   readonly #servers: Server[] = [];
-  readonly #evictor: Evictor;
   #lastNumber = 0;
   #nextWorker = 0;
   #idleMs = 0;
@@ -86,12 +83,13 @@ export class AcceptorCore implements ExecutorEvents {
     });
     this.stats = this.thread.stats;
     this.table = this.thread.table;
-    this.executor = new Executor(this.thread.keyspace, this.thread, this, false);
+    const evictor = new Evictor(this.thread.keyspace, this.thread.config, this.thread.stats);
+    const events = new ThreadEvents(this.thread.control, () => evictUntilRoom(evictor, false));
+    this.executor = new Executor(this.thread.keyspace, this.thread, events, false);
     this.batch = new Batch(this.executor, this.parser);
     this.#control = this.thread.keyspace.memory.control;
     this.#toWorkers = start.rings.map((pair) => new RingProducer(pair.toWorker));
     this.#fromWorkers = start.rings.map((pair) => new RingConsumer(pair.toAcceptor));
-    this.#evictor = new Evictor(this.thread.keyspace, this.thread.config, this.thread.stats);
     this.#followConfig();
     listenForRings(this.#control, start.thread, () => this.#wake());
     this.thread.control.listen();
@@ -141,24 +139,6 @@ export class AcceptorCore implements ExecutorEvents {
       throw error;
     });
     throw error;
-  }
-
-  // ---- ExecutorEvents ----
-
-  monitored(cx: CommandContext, db: number): void {
-    this.thread.control.tell('monitor', monitorLine(cx, db));
-  }
-
-  slow(cx: CommandContext, usec: number): void {
-    this.thread.control.tell('slow', slowEntry(cx, usec));
-  }
-
-  late(cx: CommandContext, ms: number): void {
-    this.thread.control.tell('latency-add', { event: latencyEvent(cx.command), ms });
-  }
-
-  makeRoom(cx: CommandContext): boolean {
-    return evictUntilRoom(this.#evictor, cx.mayBlock);
   }
 
   // ---- private ----

@@ -92,9 +92,6 @@ export class Connection {
   get outputPendingBytes(): number {
     return this.socket.writableLength + (this.#unwritten === null ? 0 : this.#unwritten.length);
   }
-  get isPaused(): boolean {
-    return this.#waiting === Waiting.Paused;
-  }
 
   /** Closes at once; pending replies are lost. */
   kill(): void {

@@ -13,7 +13,14 @@ import { ErrorText, wrongArity } from '../commands/errors.ts';
 import { replyUnknown } from '../commands/help.ts';
 import { keyPositions } from '../commands/key-positions.ts';
 import type { ServerApi } from '../commands/server-api.ts';
-import { type Command, CommandFlag, type CommandTable, KeyPlan, Place } from '../commands/table.ts';
+import {
+  type Command,
+  CommandFlag,
+  type CommandTable,
+  IN_PLACE_WORK_MAX,
+  KeyPlan,
+  Place,
+} from '../commands/table.ts';
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
@@ -44,8 +51,6 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 /** Not shown to clients in MONITOR: administrative commands may hold passwords. */
 const UNMONITORED = CommandFlag.SkipMonitor | CommandFlag.Admin;
 
-/** Work (bytes touched) up to which an acceptor runs a command in place: some 50 microseconds. */
-export const IN_PLACE_WORK_MAX = 256 * 1024;
 /** One clock is read for a batch, at 45 ns a look; it is set by the system's clock again after so many ms. */
 const CLOCK_MS = 50;
 /** Commands whose time is measured together, so that the clock is read once for all of them. */
@@ -62,7 +67,7 @@ export interface ExecutorEvents {
   /** A command took at least as long as latency-monitor-threshold says. @param ms whole */
   late(cx: CommandContext, ms: number): void;
   /** Makes room when maxmemory is reached. @returns whether the command may go on */
-  makeRoom(cx: CommandContext): boolean;
+  makeRoom(): boolean;
 }
 
 /** What the command being run has locked. */
@@ -158,7 +163,7 @@ export class Executor {
       if (command.place >= Place.Connection) return Outcome.ToAcceptor;
     } else if (command.place === Place.Worker) return Outcome.HandOver;
     if (this.maxMemory !== 0 && this.#keyspace.usedBytes() > this.maxMemory) {
-      const room = this.#events.makeRoom(cx);
+      const room = this.#events.makeRoom();
       if (!room && (flags & CommandFlag.Denyoom) !== 0) return this.#reject(command, ErrorText.OutOfMemory);
     }
     return this.#run(command);

@@ -1,7 +1,7 @@
 // Which arguments of a command neither MONITOR nor the slow log may show.
 
 import type { CommandContext } from '../commands/context.ts';
-import { findDirective } from '../config/directives.ts';
+import { sensitiveArguments } from '../config/set.ts';
 
 /** @returns index of the first argument to hide; argc if none */
 export function redactedFrom(cx: CommandContext): number {
@@ -11,11 +11,11 @@ export function redactedFrom(cx: CommandContext): number {
     case 'hello':
       for (let i = 2; i < cx.argc; i++) if (cx.argIs(i, 'AUTH')) return i + 1;
       return cx.argc;
-    case 'config|set':
-      for (let i = 2; i + 1 < cx.argc; i += 2) {
-        if (findDirective(cx.argLatin1(i).toLowerCase())?.sensitive) return i + 1;
-      }
-      return cx.argc;
+    case 'config|set': {
+      const pairs = Array.from({ length: cx.argc - 2 }, (_, i) => cx.argLatin1(i + 2));
+      const first = sensitiveArguments(pairs)[0];
+      return first === undefined ? cx.argc : first + 2;
+    }
     default:
       return cx.argc;
   }

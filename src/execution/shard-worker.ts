@@ -4,7 +4,6 @@
 // It has no event loop of its own: it sleeps on its doorbell, and looks at its rings, its control port and the clock
 // when it wakes. Work handed over comes first; background work goes in steps of about a millisecond.
 
-import type { CommandContext } from '../commands/context.ts';
 import { bellOf, ring, sleep } from '../memory/doorbell.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Stat } from '../metrics/stats.ts';
@@ -12,18 +11,17 @@ import { RequestParser } from '../protocol/request-parser.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
 import { Background } from './background.ts';
 import { Batch, BatchEnd } from './batch.ts';
-import { Executor, type ExecutorEvents } from './executor.ts';
+import { Executor } from './executor.ts';
 import { decodeHandOver, encodeHandBack, HandOverStatus, sessionFlags } from './hand-over.ts';
-import { monitorLine } from './monitor-line.ts';
-import { latencyEvent, slowEntry } from './slow-entry.ts';
 import { ThreadContext, type ThreadStart } from './thread-context.ts';
+import { ThreadEvents } from './thread-events.ts';
 
 /** Commands run for one connection before the next one gets its turn. */
 const TURN_COMMANDS = 512;
 const IDLE_MS = 100;
 const ROOM_WAIT_MS = 10;
 
-export class ShardWorker implements ExecutorEvents {
+export class ShardWorker {
   readonly thread: ThreadContext;
   readonly #executor: Executor;
   readonly #parser = new RequestParser();
@@ -36,12 +34,13 @@ export class ShardWorker implements ExecutorEvents {
 
   constructor(start: ThreadStart) {
     this.thread = new ThreadContext(start, 'shard-worker', {});
-    this.#executor = new Executor(this.thread.keyspace, this.thread, this, true);
+    this.#background = new Background(this.thread);
+    const events = new ThreadEvents(this.thread.control, () => this.#background.makeRoom());
+    this.#executor = new Executor(this.thread.keyspace, this.thread, events, true);
     this.#batch = new Batch(this.#executor, this.#parser);
     this.#control = this.thread.keyspace.memory.control;
     this.#fromAcceptors = start.rings.map((pair) => new RingConsumer(pair.toWorker));
     this.#toAcceptors = start.rings.map((pair) => new RingProducer(pair.toAcceptor));
-    this.#background = new Background(this.thread);
     const { config } = this.thread;
     const follow = (): void => {
       this.#parser.maxBulkLength = config.getMemory('proto-max-bulk-len');
@@ -61,24 +60,6 @@ export class ShardWorker implements ExecutorEvents {
       if (!worked) sleep(this.#control, start.thread, seen, Math.min(wait, IDLE_MS));
       this.#publish();
     }
-  }
-
-  // ---- ExecutorEvents ----
-
-  monitored(cx: CommandContext, db: number): void {
-    this.thread.control.tell('monitor', monitorLine(cx, db));
-  }
-
-  slow(cx: CommandContext, usec: number): void {
-    this.thread.control.tell('slow', slowEntry(cx, usec));
-  }
-
-  late(cx: CommandContext, ms: number): void {
-    this.thread.control.tell('latency-add', { event: latencyEvent(cx.command), ms });
-  }
-
-  makeRoom(): boolean {
-    return this.#background.makeRoom();
   }
 
   // ---- private ----
@@ -111,7 +92,6 @@ export class ShardWorker implements ExecutorEvents {
     else if (why === BatchEnd.Paused) status = HandOverStatus.Paused;
     else if (why !== BatchEnd.Drained) status = HandOverStatus.Return;
     executor.end();
-    this.thread.stats.add(Stat.InPlace, this.#batch.commands);
     const back = {
       connection,
       db: session.db,

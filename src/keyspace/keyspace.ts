@@ -1,7 +1,7 @@
 // A thread's view of the whole data set: its shards and the clock that expiry and eviction go by.
 
 import { UsageMeter } from '../memory/arena.ts';
-import { GlobalWord, SHARD_COUNT, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import { GlobalWord, SHARD_COUNT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { AccessClock } from './access.ts';
 import { seedKeyHash } from './key-hash.ts';
@@ -27,10 +27,6 @@ export class Keyspace {
   setTime(now: number): void {
     this.now = now;
     this.clock.setTime(now);
-  }
-
-  shardOfSlot(slot: number): Shard {
-    return this.shards[slot >>> SLOT_TO_SHARD_SHIFT]!;
   }
 
   /** Keys of a database; each shard's count is exact, their sum is not a point in time. */

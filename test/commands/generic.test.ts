@@ -2,7 +2,7 @@
 // SCAN's cursors and patterns, keys moved over shards, memory that runs out, estimates.
 
 import { describe, expect, it } from 'vitest';
-import { IN_PLACE_WORK_MAX } from '../../src/execution/executor.ts';
+import { IN_PLACE_WORK_MAX } from '../../src/commands/table.ts';
 import { ShardCounter } from '../../src/memory/layout.ts';
 import { InProcess } from '../support/in-process.ts';
 import type { Argument } from '../support/raw-client.ts';

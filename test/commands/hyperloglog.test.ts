@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { selfTest } from '../../src/commands/hyperloglog-selftest.ts';
-import { IN_PLACE_WORK_MAX } from '../../src/execution/executor.ts';
+import { IN_PLACE_WORK_MAX } from '../../src/commands/table.ts';
 import { elementRegister } from '../../src/structures/hyperloglog-hash.ts';
 import { InProcess } from '../support/in-process.ts';
 
