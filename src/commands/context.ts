@@ -50,6 +50,8 @@ export class CommandContext {
   noTouch = false;
   /** Set by defer(): the connection waits for it. */
   deferred: Promise<ReplyFunction> | null = null;
+  /** What lets others have the locks in a long command: the executor of a shard worker. */
+  pause: { breathe(): void } | null = null;
   /** Whether this thread may sleep on locks: true on shard workers, false on acceptors. */
   readonly mayBlock: boolean;
   /** Set by handOver(): the executor drops the reply and lets a shard worker run the command. */
@@ -128,6 +130,25 @@ export class CommandContext {
   }
 
   /**
+   * Looks up a value of one type for reading. Replies WRONGTYPE for another type.
+   * @returns 1 found, 0 not there, -1 replied with an error
+   */
+  readTyped(arg: number, type: number, rec: RecordView = this.rec): number {
+    if (!this.lookupRead(arg, rec)) return 0;
+    if (rec.type === type) return 1;
+    this.error(ErrorText.WrongType);
+    return -1;
+  }
+
+  /** As readTyped, for a writing command. */
+  writeTyped(arg: number, type: number, rec: RecordView = this.rec): number {
+    if (!this.lookupWrite(arg, rec)) return 0;
+    if (rec.type === type) return 1;
+    this.error(ErrorText.WrongType);
+    return -1;
+  }
+
+  /**
    * Gives key `arg` a string value, whatever it had before; `rec` points at the record.
    * @param found whether `rec` is the key's record now (from lookupWrite)
    * @param source bytes of the value: [off, off + len). Must not lie in the record being overwritten
@@ -185,6 +206,36 @@ export class CommandContext {
     ); // biome-ignore format: many short arguments
   }
 
+  /**
+   * Makes a record for key `arg` that is in no index yet: what a *STORE command builds its result in. The key's value of
+   * today stays as it is until attach().
+   */
+  createDetached(
+    arg: number,
+    rec: RecordView,
+    type: number,
+    encoding: number,
+    valueLen: number,
+    expireAt: number | bigint = -1,
+    spare = 0,
+  ): void {
+    const off = this.argOff[arg]!;
+    this.shard(arg).createDetached(
+      rec, this.db, this.slots[arg]!, this.hashes[arg]!, this.input, off, this.argLen[arg]!,
+      type, encoding, valueLen, expireAt, this.keyspace.clock.initial(), spare,
+    ); // biome-ignore format: many short arguments
+  }
+
+  /** Puts a detached record in the place of its key's record, which is deleted if there is one. */
+  attach(arg: number, rec: RecordView): void {
+    this.shard(arg).attach(rec);
+  }
+
+  /** Frees a detached record and its value. */
+  discard(rec: RecordView): void {
+    this.shardOf(rec).discard(rec);
+  }
+
   /** The encoding that SET gives a value: int, embstr or raw, as Redis's tryObjectEncoding. */
   stringEncoding(bytes: Buffer, off: number, len: number): number {
     if (len <= INT_TEXT_MAX && isCanonicalInt64(bytes, off, len)) return Encoding.Int;
@@ -196,9 +247,22 @@ export class CommandContext {
     this.shardOf(rec).remove(rec);
   }
 
-  /** To be called once per key that a command changed: what watches keys learns of it here. */
-  keyChanged(_arg: number, changes = 1): void {
+  /**
+   * To be called once per key that a command changed: what watches keys learns of it here.
+   * @param changes what it adds to the count of changes
+   * @param _db where the key is
+   */
+  keyChanged(_arg: number, changes = 1, _db = this.db): void {
     this.dirty += changes;
+  }
+
+  /**
+   * For the loops of long commands, about every thousand elements: lets other threads have the shards for a moment if
+   * they want them. The keys of the command are pinned meanwhile: nobody else writes them, their records and blocks
+   * stay. To be called only while every structure is whole and nothing is changed that others may not see yet.
+   */
+  breathe(): void {
+    if (this.mayBlock) this.pause?.breathe();
   }
 
   /** Whether a record's time has come. */

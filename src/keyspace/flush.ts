@@ -40,6 +40,7 @@ export function flushDatabase(shard: LockedShard, db: number, lazy: boolean): nu
 function resetShard(shard: LockedShard): void {
   const hidden = hiddenDatabase(shard.memory);
   if (shard.keys(hidden) > 0) Atomics.sub(shard.memory.control, GlobalWord.LazyFree, 1);
+  shard.forgetBuried();
   for (let db = 0; db <= hidden; db++) shard.index.forget(db);
   shard.arena.reset();
 }
@@ -54,7 +55,7 @@ function hideDatabase(shard: LockedShard, db: number): boolean {
 }
 
 function clearDatabase(shard: LockedShard, db: number): void {
-  for (let local = 0; local < SLOTS_PER_SHARD; local++) shard.index.clearSlot(db, local);
+  for (let local = 0; local < SLOTS_PER_SHARD; local++) shard.clearSlot(db, local);
 }
 
 /**
@@ -68,7 +69,7 @@ export function lazyFree(shard: LockedShard, limit: number): number {
   let freed = 0;
   for (let local = 0; local < SLOTS_PER_SHARD && freed < limit; local++) {
     const keys = shard.index.slotKeys(hidden, local);
-    if (keys <= SLOT_KEYS_AT_ONCE) freed += shard.index.clearSlot(hidden, local);
+    if (keys <= SLOT_KEYS_AT_ONCE) freed += shard.clearSlot(hidden, local);
     else freed += removeSome(shard, hidden, local, limit - freed);
   }
   if (shard.keys(hidden) === 0) Atomics.sub(shard.memory.control, GlobalWord.LazyFree, 1);
@@ -87,7 +88,9 @@ function removeSome(shard: LockedShard, db: number, local: number, limit: number
   return refs.length;
 }
 
-/** Keys that wait for lazyFree: INFO's lazyfree_pending_objects. */
+/** Keys and dead values that wait to be freed: INFO's lazyfree_pending_objects. */
 export function lazyFreePending(keyspace: Keyspace): number {
-  return keyspace.size(hiddenDatabase(keyspace.memory));
+  let pending = keyspace.size(hiddenDatabase(keyspace.memory));
+  for (const shard of keyspace.shards) pending += shard.buried;
+  return pending;
 }

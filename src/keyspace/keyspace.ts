@@ -3,6 +3,7 @@
 import { UsageMeter } from '../memory/arena.ts';
 import { GlobalWord, SHARD_COUNT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
+import { Structures } from '../structures/structures.ts';
 import { AccessClock } from './access.ts';
 import { seedKeyHash } from './key-hash.ts';
 import { Shard } from './shard.ts';
@@ -11,6 +12,7 @@ export class Keyspace {
   readonly memory: SharedMemory;
   readonly meter: UsageMeter;
   readonly shards: readonly Shard[];
+  readonly structures: Structures;
   readonly clock = new AccessClock();
   /** Unix time in ms that commands run at; set once per read or batch, as Redis caches its clock. */
   now = 0;
@@ -19,7 +21,11 @@ export class Keyspace {
   constructor(memory: SharedMemory, seed: readonly [number, number]) {
     this.memory = memory;
     this.meter = new UsageMeter(memory);
-    this.shards = Array.from({ length: SHARD_COUNT }, (_, id) => new Shard(memory, id, this.meter));
+    this.structures = new Structures(memory);
+    this.shards = Array.from(
+      { length: SHARD_COUNT },
+      (_, id) => new Shard(memory, id, this.meter, this.structures),
+    );
     seedKeyHash(seed);
     this.setTime(Date.now());
   }

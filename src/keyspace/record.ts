@@ -2,12 +2,18 @@
 //
 //   word 0   type (4 bits) | encoding (4) | flags (8) | key length (16; 0xffff: see below)
 //   word 1   access: 24 bits of LRU clock, or LFU (16 bits of minutes, 8 bits of counter) | 8 bits reserved
-//   word 2   value length in bytes (strings), unsigned
+//   word 2   value length in bytes, unsigned
 //   [words]  expiry: unix time in ms, low word, high word   (Flag.Expire)
 //   [word]   real key length                                (key length 0xffff)
 //   key bytes, value bytes
 //
 // A 16-byte key with a 32-byte value takes 60 bytes, a block of 64.
+// A value is bytes (strings, listpacks, intsets), or a root: a few words, aligned behind the key, from which the blocks
+// of a structure hang (structures/rooted.ts). A root's value length is rootBytes(): it has up to three bytes of padding.
+//
+// A detached record is in no index: a *STORE command builds its result in one. A buried one is dead and waits for lazy
+// free; word 1 is then the next of its shard's list.
+//
 // Types and encodings have Redis's numbers. A string's encoding is what OBJECT ENCODING says of it (it depends on how
 // the value came about, not on its bytes); the bytes are always the text.
 //
@@ -17,25 +23,7 @@
 import { GRANULE_SHIFT, REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 
-export const Type = { String: 0, List: 1, Set: 2, ZSet: 3, Hash: 4, Module: 5, Stream: 6 } as const;
-export const TYPE_NAMES = ['string', 'list', 'set', 'zset', 'hash', 'module', 'stream'] as const;
-
-export const Encoding = {
-  Raw: 0,
-  Int: 1,
-  Hashtable: 2,
-  Intset: 6,
-  Skiplist: 7,
-  Embstr: 8,
-  Quicklist: 9,
-  Stream: 10,
-  Listpack: 11,
-  ListpackEx: 12,
-} as const;
-export const ENCODING_NAMES: readonly string[] = [
-  'raw', 'int', 'hashtable', 'zipmap', 'linkedlist', 'ziplist', 'intset', 'skiplist', 'embstr', 'quicklist', 'stream',
-  'listpack', 'listpackex', '', '', '',
-]; // biome-ignore format: a table
+export { ENCODING_NAMES, Encoding, TYPE_NAMES, Type } from '../structures/types.ts';
 
 export const Flag = { Expire: 1 } as const;
 
@@ -44,6 +32,11 @@ const EXPIRE_BYTES = 8;
 const KEY_LENGTH_EXTENDED = 0xffff;
 /** Longest key, in bytes (as Redis: a bulk string). */
 export const KEY_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Value length of a record that holds a root of so many words. */
+export function rootBytes(words: number): number {
+  return words * 4 + 3;
+}
 
 /** Bytes in front of the key. */
 export function headerBytes(keyLen: number, expires: boolean): number {
@@ -63,6 +56,8 @@ export class RecordView {
   db = 0;
   slot = 0;
   hash = 0;
+  /** Whether the record is in no index yet. */
+  detached = false;
   readonly #memory: SharedMemory;
 
   constructor(memory: SharedMemory) {
@@ -139,6 +134,17 @@ export class RecordView {
   /** Byte offset of the value in `bytes`. */
   get valueOffset(): number {
     return this.keyOffset + this.keyLength;
+  }
+  /** Index in `words` of the first word of a rooted value. */
+  get rootWord(): number {
+    return (this.valueOffset + 3) >> 2;
+  }
+  /** The next record of a list of buried ones: see the head of this file. */
+  get nextBuried(): number {
+    return this.words[this.w + 1]!;
+  }
+  setNextBuried(ref: number): void {
+    this.words[this.w + 1] = ref;
   }
   /** Bytes of header, key and value. */
   get totalBytes(): number {

@@ -3,12 +3,24 @@
 // What touches data is declared on LockedShard, which only acquire() and tryAcquire() give out: code without the lock
 // does not type-check. In debug runs (SABRE_DEBUG=1) every entry point also asserts the holder.
 //
+// A record whose value owns many blocks is not freed at once: it is buried, in a list of its shard, and shard workers
+// free it in steps (freeBuried).
+//
 // Records may move whenever their size class or header changes; the RecordView passed in is re-pointed.
 
 import { Arena, type UsageMeter } from '../memory/arena.ts';
-import { SHARD_COUNTERS_OFFSET, ShardCounter, SLOTS_PER_SHARD, shardOffset } from '../memory/layout.ts';
+import {
+  GlobalWord,
+  SHARD_COUNTERS_OFFSET,
+  ShardCounter,
+  ShardWord,
+  SLOTS_PER_SHARD,
+  shardOffset,
+  shardWord,
+} from '../memory/layout.ts';
 import { holderOf, lock, tryLock, trySpin, unlock } from '../memory/lock.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
+import type { Structures } from '../structures/structures.ts';
 import { headerBytes, RecordView, writeExpiry, writeHeader } from './record.ts';
 import { DbWord, SlotIndex } from './slot-index.ts';
 
@@ -22,6 +34,8 @@ const LOCAL_MASK = SLOTS_PER_SHARD - 1;
 const SPINS = 8;
 /** Copies below this are faster as a loop over bytes. */
 const LOOP_COPY_MAX = 48;
+/** A value of more blocks is freed in the background. */
+const FREE_AT_ONCE_BLOCKS = 64;
 
 export class Shard {
   readonly id: number;
@@ -33,8 +47,11 @@ export class Shard {
   readonly #counters: Float64Array;
   readonly #counterBase: number;
   readonly #spare: RecordView;
+  readonly #dead: RecordView;
+  readonly #structures: Structures;
+  readonly #buriedWord: number;
 
-  constructor(memory: SharedMemory, id: number, meter: UsageMeter) {
+  constructor(memory: SharedMemory, id: number, meter: UsageMeter, structures: Structures) {
     this.id = id;
     this.memory = memory;
     this.arena = new Arena(memory, id, meter);
@@ -44,6 +61,9 @@ export class Shard {
     this.#counters = memory.counters;
     this.#counterBase = (shardOffset(id) + SHARD_COUNTERS_OFFSET) >> 3;
     this.#spare = new RecordView(memory);
+    this.#dead = new RecordView(memory);
+    this.#structures = structures;
+    this.#buriedWord = shardWord(id, ShardWord.Buried);
   }
 
   /** Takes the lock unless another thread has it. @returns null if it has */
@@ -119,6 +139,7 @@ export class Shard {
     view.db = db;
     view.slot = slot;
     view.hash = hash;
+    view.detached = false;
     if (ref === 0) {
       view.ref = 0;
       return false;
@@ -133,6 +154,7 @@ export class Shard {
     view.db = db;
     view.slot = slot;
     view.hash = hash;
+    view.detached = false;
     view.point(ref);
   }
 
@@ -160,31 +182,172 @@ export class Shard {
     access: number,
     spare = 0,
   ): void {
+    this.createDetached(
+      view,
+      db,
+      slot,
+      hash,
+      key,
+      off,
+      len,
+      type,
+      encoding,
+      valueLen,
+      expireAt,
+      access,
+      spare,
+    );
+    try {
+      this.index.insert(db, slot & LOCAL_MASK, hash, view.ref, Number(expireAt));
+    } catch (error) {
+      this.arena.free(view.ref);
+      throw error;
+    }
+    view.detached = false;
+  }
+
+  /** As create(), but the record comes into no index: attach() puts it there, discard() frees it. */
+  createDetached(
+    this: LockedShard,
+    view: RecordView,
+    db: number,
+    slot: number,
+    hash: number,
+    key: Buffer,
+    off: number,
+    len: number,
+    type: number,
+    encoding: number,
+    valueLen: number,
+    expireAt: number | bigint,
+    access: number,
+    spare = 0,
+  ): void {
     if (DEBUG) this.assertHeld();
     const header = headerBytes(len, expireAt >= 0);
     const ref = this.arena.alloc(header + len + valueLen + spare);
     this.meet(view, db, slot, hash, ref);
+    view.detached = true;
     writeHeader(view, type, encoding, len, valueLen, expireAt, access);
     copyBytes(key, off, view.bytes, view.at + header, len);
-    try {
-      this.index.insert(db, slot & LOCAL_MASK, hash, ref, Number(expireAt));
-    } catch (error) {
-      this.arena.free(ref);
-      throw error;
-    }
   }
 
-  /** Deletes the record that `view` points at. */
+  /**
+   * Puts a detached record in the place of the one that its key has now, if any.
+   * @throws OutOfMemoryError; nothing was changed
+   */
+  attach(this: LockedShard, view: RecordView): void {
+    if (DEBUG) this.assertHeld();
+    const local = view.slot & LOCAL_MASK;
+    const { keyOffset, keyLength } = view;
+    const old = this.index.find(view.db, local, view.hash, view.bytes, keyOffset, keyLength);
+    const expireAt = view.expires ? view.expireAt : -1;
+    if (old === 0) this.index.insert(view.db, local, view.hash, view.ref, expireAt);
+    else {
+      this.#spare.point(old);
+      const expired = this.#spare.expires;
+      this.index.replace(view.db, local, view.hash, old, view.ref);
+      if (expireAt >= 0) this.index.noteExpiry(view.db, local, view.hash, view.ref, expireAt);
+      else if (expired) this.index.forgetExpiry(view.db, local, view.hash, view.ref);
+      this.#drop(old);
+    }
+    view.detached = false;
+  }
+
+  /** Frees a detached record with its value. */
+  discard(this: LockedShard, view: RecordView): void {
+    this.#drop(view.ref);
+    view.ref = 0;
+  }
+
+  /** Deletes the record that `view` points at, with its value. */
   remove(this: LockedShard, view: RecordView): void {
     if (DEBUG) this.assertHeld();
     this.index.remove(view.db, view.slot & LOCAL_MASK, view.hash, view.ref);
-    this.arena.free(view.ref);
+    this.#drop(view.ref);
     view.ref = 0;
+  }
+
+  /** Deletes all keys of a slot. @param local the slot less the shard's first @returns how many there were */
+  clearSlot(this: LockedShard, db: number, local: number): number {
+    return this.index.clearSlot(db, local, this.#dropRef);
+  }
+
+  /** Dead records whose values are not freed yet. Reading needs no lock. */
+  get buried(): number {
+    return this.#control[this.#buriedWord + ShardWord.BuriedCount]!;
+  }
+
+  /**
+   * Frees what buried records still own.
+   * @param budget blocks, about
+   * @returns what is left of it: more than 0 means that nothing is buried any more
+   */
+  freeBuried(this: LockedShard, budget: number): number {
+    const control = this.#control;
+    const dead = this.#dead;
+    let left = budget;
+    for (let ref = control[this.#buriedWord]!; ref !== 0 && left > 0; ref = control[this.#buriedWord]!) {
+      dead.point(ref);
+      const value = this.#structures.rootedOf(dead.type, dead.encoding)!;
+      value.open(this.arena, dead.words, dead.rootWord);
+      left = value.freeSome(left);
+      if (left <= 0) break;
+      control[this.#buriedWord] = dead.nextBuried;
+      control[this.#buriedWord + ShardWord.BuriedCount]! -= 1;
+      if (dead.nextBuried === 0) Atomics.sub(control, GlobalWord.LazyFree, 1);
+      this.arena.free(ref);
+      left--;
+    }
+    return left;
+  }
+
+  /** Visits buried records, for the checker. */
+  eachBuried(this: LockedShard, visit: (ref: number) => void): void {
+    for (let ref = this.#control[this.#buriedWord]!; ref !== 0; ) {
+      visit(ref);
+      this.#dead.point(ref);
+      ref = this.#dead.nextBuried;
+    }
+  }
+
+  /** Forgets buried records: the arena is reset. */
+  forgetBuried(this: LockedShard): void {
+    if (this.#control[this.#buriedWord] !== 0) Atomics.sub(this.#control, GlobalWord.LazyFree, 1);
+    this.#control[this.#buriedWord] = 0;
+    this.#control[this.#buriedWord + ShardWord.BuriedCount] = 0;
+  }
+
+  /** Frees a record that is in no index, and what its value owns: at once, or by and by. */
+  #drop(ref: number): void {
+    const dead = this.#dead;
+    dead.point(ref);
+    const value = this.#structures.rootedOf(dead.type, dead.encoding);
+    if (value !== null) {
+      value.open(this.arena, dead.words, dead.rootWord);
+      if (value.blockCount > FREE_AT_ONCE_BLOCKS) {
+        this.#bury(dead);
+        return;
+      }
+      value.freeSome(Number.POSITIVE_INFINITY);
+    }
+    this.arena.free(ref);
+  }
+
+  readonly #dropRef = (ref: number): void => this.#drop(ref);
+
+  #bury(dead: RecordView): void {
+    const control = this.#control;
+    const first = control[this.#buriedWord]!;
+    if (first === 0) Atomics.add(control, GlobalWord.LazyFree, 1);
+    dead.setNextBuried(first);
+    control[this.#buriedWord] = dead.ref;
+    control[this.#buriedWord + ShardWord.BuriedCount]! += 1;
   }
 
   /**
    * Makes the record fit for another value, whose bytes are then undefined: the overwriting half of SET.
-   * Type and encoding are set; the access word stays.
+   * Type and encoding are set; the access word stays. Blocks of the old value are freed.
    * @param expireAt ms, or -1 for none
    * @throws OutOfMemoryError; nothing was changed
    */
@@ -197,6 +360,10 @@ export class Shard {
     expireAt: number | bigint,
   ): void {
     if (DEBUG) this.assertHeld();
+    if (this.#structures.rootedOf(view.type, view.encoding) !== null) {
+      this.#overwriteRooted(view, type, encoding, valueLen, expireAt);
+      return;
+    }
     const keyLen = view.keyLength;
     const total = headerBytes(keyLen, expireAt >= 0) + keyLen + valueLen;
     const capacity = this.arena.capacity(view.ref);
@@ -208,6 +375,38 @@ export class Shard {
       return;
     }
     this.#move(view, type, encoding, valueLen, 0, expireAt, 0);
+  }
+
+  /** overwrite() where the old value owns blocks: a new record takes the old one's place. */
+  #overwriteRooted(
+    this: LockedShard,
+    view: RecordView,
+    type: number,
+    encoding: number,
+    valueLen: number,
+    expireAt: number | bigint,
+  ): void {
+    const { db, slot, hash, bytes, keyOffset, keyLength, access } = view;
+    this.createDetached(
+      view, db, slot, hash, bytes, keyOffset, keyLength, type, encoding, valueLen, expireAt, access,
+    ); // biome-ignore format: many short arguments
+    this.attach(view);
+  }
+
+  /**
+   * Gives the record a value of another encoding and length, whose bytes are undefined; key, type, expiry and access
+   * stay. Blocks that the old value owns are not freed: the caller has taken them over, or there are none.
+   * @param spare bytes of room behind the value
+   * @throws OutOfMemoryError; nothing was changed
+   */
+  overwriteValue(this: LockedShard, view: RecordView, encoding: number, valueLen: number, spare = 0): void {
+    if (DEBUG) this.assertHeld();
+    const total = view.valueOffset - view.at + valueLen;
+    const capacity = this.arena.capacity(view.ref);
+    if (total <= capacity && total >= capacity >> 1) {
+      view.setEncoding(encoding);
+      view.setValueLength(valueLen);
+    } else this.#move(view, view.type, encoding, valueLen, 0, expiryOf(view), spare);
   }
 
   /**
@@ -261,6 +460,11 @@ export class Shard {
     fresh.point(ref);
     writeHeader(fresh, type, encoding, keyLen, valueLen, expireAt, view.access);
     copyBytes(view.bytes, view.keyOffset, fresh.bytes, fresh.at + header, keyLen + kept);
+    if (view.detached) {
+      this.arena.free(view.ref);
+      view.point(ref);
+      return;
+    }
     const local = view.slot & LOCAL_MASK;
     this.index.replace(view.db, local, view.hash, view.ref, ref);
     if (expireAt >= 0) this.index.noteExpiry(view.db, local, view.hash, ref, Number(expireAt));

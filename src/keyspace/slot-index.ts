@@ -375,7 +375,7 @@ export class SlotIndex {
    * Deletes all keys of a slot, records included: FLUSHDB. Much faster than one by one.
    * @returns how many there were
    */
-  clearSlot(db: number, local: number): number {
+  clearSlot(db: number, local: number, drop: (ref: number) => void): number {
     const keys = this.slotKeys(db, local);
     if (keys === 0) return 0;
     let expires = 0;
@@ -383,7 +383,7 @@ export class SlotIndex {
       expires += words[at + 1]! >>> 16;
       const end = at + SEGMENT_HEADER_WORDS + (words[at]! >>> 16) * 2;
       for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
-        if (words[entry + 1] !== 0) this.#arena.free(words[entry + 1]!);
+        if (words[entry + 1] !== 0) drop(words[entry + 1]!);
       }
     });
     this.setDbWord(db, DbWord.Expires, this.dbWord(db, DbWord.Expires) - expires);

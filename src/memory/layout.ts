@@ -12,6 +12,7 @@
 //              +0    lock word, alone on its 128 bytes
 //              +128  used bytes (f64), evicted, expired ... (f64), see ShardCounter
 //              +256  heads of the arena's lists of spans with room, one per size class
+//              +640  words of the keyspace, see ShardWord
 //
 // A reference is a signed 32-bit number of 16-byte granules over all regions: region = ref >>> 26,
 // byte in it = (ref & REF_MASK) << 4. 0 is "none" (chunk 0 is never given out). 2^32 granules are 64 GiB.
@@ -68,7 +69,7 @@ export const GlobalWord = {
   SlowlogId: 352,
   /** Bytes held by clients' buffers in KiB, over all acceptors. */
   ClientKiB: 384,
-  /** Shards with lazy-free work waiting. */
+  /** Lazy-free work waiting: shards with a hidden database plus shards with buried records. */
   LazyFree: 416,
   /** Unix time at which CLIENT PAUSE ends, in units of 1 ms modulo 2^32. */
   PauseUntil: 448,
@@ -95,6 +96,9 @@ export const ThreadWord = {
   Doorbell: 0,
   /** 1 while the thread sleeps (or is about to) on its doorbell. */
   Asleep: 1,
+  /** How many keys its long command holds, and from there on their hashes: see keyspace/pins.ts. */
+  Pins: 2,
+  PinnedHashes: 3,
 } as const;
 
 export const SHARDS_BYTE_OFFSET = THREADS_BYTE_OFFSET + Math.ceil((THREADS_MAX * THREAD_BYTES) / 4096) * 4096;
@@ -126,6 +130,15 @@ export const ShardCounter = {
   DefragHits: 10,
   DefragMisses: 11,
 } as const;
+/** Int32 words of a shard's header behind the heads; changed under the shard's lock. */
+export const SHARD_WORDS_OFFSET = 640;
+export const ShardWord = {
+  /** First of the dead records whose values wait for lazy free, and how many there are. */
+  Buried: 0,
+  BuriedCount: 1,
+  /** Keys that a long command holds while it lets the lock go: see keyspace/pins.ts. */
+  Pinned: 2,
+} as const;
 export const CONTROL_BYTES = SHARDS_BYTE_OFFSET + SHARD_COUNT * SHARD_HEADER_BYTES;
 
 export const CHUNK_ENTRY_WORDS = 8;
@@ -138,6 +151,11 @@ export function threadOffset(thread: number): number {
 /** Int32 index of a word of a thread's block in `control`. */
 export function threadWord(thread: number, word: number): number {
   return (threadOffset(thread) >> 2) + word;
+}
+
+/** Int32 index in `control` of a ShardWord. */
+export function shardWord(shard: number, word: number): number {
+  return ((shardOffset(shard) + SHARD_WORDS_OFFSET) >> 2) + word;
 }
 
 /** Byte offset of a shard's header in `control`. */

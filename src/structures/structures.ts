@@ -1,0 +1,24 @@
+// The flyweights of one thread over all structures of values; `Keyspace.structures`.
+
+import type { SharedMemory } from '../memory/shared-memory.ts';
+import type { RootedStructure } from './rooted.ts';
+
+export class Structures {
+  readonly memory: SharedMemory;
+  /** By type << 4 | encoding: the structure behind a rooted value. */
+  readonly #rooted: (RootedStructure | null)[] = new Array(256).fill(null);
+
+  constructor(memory: SharedMemory) {
+    this.memory = memory;
+  }
+
+  /** Registers what stands behind values of a type and encoding. Called by the constructor, for each of them. */
+  protected register(type: number, encoding: number, structure: RootedStructure): void {
+    this.#rooted[(type << 4) | encoding] = structure;
+  }
+
+  /** @returns the structure of a rooted value, null if values of this encoding are bytes in their record */
+  rootedOf(type: number, encoding: number): RootedStructure | null {
+    return this.#rooted[(type << 4) | encoding]!;
+  }
+}
