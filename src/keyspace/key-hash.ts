@@ -3,9 +3,14 @@
 // - the hash slot of Redis Cluster: CRC16 (XMODEM, polynomial 0x1021) of the key, or of the part between the first
 //   '{' and the next '}' if that is not empty, modulo 16384. https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
 // - the index hash: HalfSipHash-1-3 (32-bit, https://github.com/veorq/SipHash) under a random key of the process, so
-//   that nobody can prepare keys that collide. Bit 0 is cleared: the index keeps a flag there.
+//   that nobody can prepare keys that collide. Bit 0 is cleared: the index keeps a flag there. It is the hash of
+//   structures/keyed-hash.ts, written out again so that both go over the bytes together.
 //
 // CRC16 goes four bytes a step with four tables, since its byte-wise form is one long chain of loads.
+
+import { seed0, seed1 } from '../structures/keyed-hash.ts';
+
+export { randomSeed, seedKeyedHash as seedKeyHash } from '../structures/keyed-hash.ts';
 
 const T0 = new Uint16Array(256);
 const T1 = new Uint16Array(256);
@@ -24,21 +29,6 @@ for (let i = 0; i < 256; i++) {
 
 function next(crc: number): number {
   return ((crc << 8) & 0xffff) ^ T0[crc >> 8]!;
-}
-
-let seed0 = 0;
-let seed1 = 0;
-
-/** Two random words for a new server's index hash; only its supervisor asks, so only there node:crypto is loaded. */
-export function randomSeed(): readonly [number, number] {
-  const bytes = process.getBuiltinModule('node:crypto').randomBytes(8);
-  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
-}
-
-/** Sets the key of the index hash for this thread. All threads of a server use the same one. */
-export function seedKeyHash(seed: readonly [number, number]): void {
-  seed0 = seed[0];
-  seed1 = seed[1];
 }
 
 const OPEN = 0x7b;
