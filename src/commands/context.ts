@@ -12,6 +12,7 @@
 
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { isPinned } from '../keyspace/pins.ts';
 import { Encoding, RecordView, Type } from '../keyspace/record.ts';
 import { copyBytes, type LockedShard } from '../keyspace/shard.ts';
 import { ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
@@ -364,6 +365,8 @@ export class CommandContext {
       return false;
     }
     if (rec.expires && rec.expireAt <= this.keyspace.now) {
+      // A long command that began before reads it still.
+      if (isPinned(this.keyspace.memory, shard.id, rec.hash)) return false;
       shard.remove(rec);
       shard.count(ShardCounter.Expired, 1);
       return false;

@@ -79,7 +79,7 @@ export function debugOtherEncoding(text: string): (cx: CommandContext) => void {
 
 /** DEBUG DIGEST: all shards are locked meanwhile, so that it is a point in time. */
 export function debugDigest(cx: CommandContext): void {
-  withAllShards(cx, (shards) => {
+  withAllShards(cx, false, (shards) => {
     cx.reply.simpleString(digestDataset(shards, cx.keyspace.memory.databaseCount, cx.rec).toHex());
   });
 }

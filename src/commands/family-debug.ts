@@ -220,7 +220,7 @@ const never = new Int32Array(new SharedArrayBuffer(4));
 
 function sleep(cx: CommandContext): void {
   const ms = lenientSeconds(cx, 2) * 1000;
-  withAllShards(cx, () => {
+  withAllShards(cx, false, () => {
     if (ms > 0) Atomics.wait(never, 0, 0, ms);
     cx.reply.ok();
   });

@@ -2,6 +2,7 @@
 
 import { GlobalWord, ShardCounter } from '../memory/layout.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
+import type { RootedStructure } from '../structures/rooted.ts';
 import { argLong } from './arguments.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
@@ -115,25 +116,51 @@ function quotient(part: number, whole: number): number {
   return whole > 0 ? part / whole : 0;
 }
 
+/** Elements looked at where MEMORY USAGE names no number. */
+const DEFAULT_SAMPLES = 5;
+/** Work for each block that MEMORY USAGE SAMPLES 0 looks at, in bytes. */
+const BLOCK_WORK = 32;
+
+/** Looks the key of MEMORY USAGE up, untouched, and opens its value. @returns the value, null if it is bytes */
+function openValue(cx: CommandContext): RootedStructure | null {
+  const { rec } = cx;
+  const value = cx.keyspace.structures.rootedOf(rec.type, rec.encoding);
+  value?.open(cx.shard(2).arena, rec.words, rec.rootWord);
+  return value;
+}
+
+function findQuietly(cx: CommandContext): boolean {
+  return cx.shard(2).find(cx.rec, cx.db, cx.slots[2]!, cx.hashes[2]!, cx.input, cx.argOff[2]!, cx.argLen[2]!);
+}
+
+function estimateUsage(cx: CommandContext): number {
+  if (cx.argc < 5 || !findQuietly(cx)) return 0;
+  const value = openValue(cx);
+  return value === null ? 0 : value.blockCount * BLOCK_WORK;
+}
+
 /** MEMORY USAGE key [SAMPLES count] */
 function memoryUsageCommand(cx: CommandContext): void {
+  let wanted = DEFAULT_SAMPLES;
   for (let i = 3; i < cx.argc; i += 2) {
     if (!cx.argIs(i, 'SAMPLES') || i + 1 >= cx.argc) {
       cx.syntaxError();
       return;
     }
-    // A string is one block: there is nothing to sample, but the count must be one.
     const samples = argLong(cx, i + 1);
     if (samples === null || samples < 0) {
       cx.error(samples === null ? ErrorText.NotInteger : ErrorText.Syntax);
       return;
     }
+    wanted = samples;
   }
-  const { rec } = cx;
-  const shard = cx.shard(2);
-  const found = shard.find(rec, cx.db, cx.slots[2]!, cx.hashes[2]!, cx.input, cx.argOff[2]!, cx.argLen[2]!);
-  if (!found) cx.reply.nullBulk();
-  else cx.reply.integer(shard.arena.capacity(rec.ref) + INDEX_BYTES_PER_KEY);
+  if (!findQuietly(cx)) {
+    cx.reply.nullBulk();
+    return;
+  }
+  const value = openValue(cx);
+  const record = cx.shard(2).arena.capacity(cx.rec.ref) + INDEX_BYTES_PER_KEY;
+  cx.reply.integer(record + (value === null ? 0 : Math.round(value.bytes(wanted))));
 }
 
 const HELP = [
@@ -155,6 +182,6 @@ export const memoryCommands: FamilyHandlers = {
   'MEMORY|MALLOC-STATS': { run: memoryMallocStatsCommand, place: Place.InPlace },
   'MEMORY|PURGE': { run: memoryPurgeCommand, place: Place.Supervisor },
   'MEMORY|STATS': { run: memoryStatsCommand, place: Place.InPlace },
-  'MEMORY|USAGE': { run: memoryUsageCommand, place: Place.InPlace },
+  'MEMORY|USAGE': { run: memoryUsageCommand, place: Place.Estimated, estimate: estimateUsage },
   'MEMORY|HELP': { run: (cx) => helpReply(cx, 'MEMORY', HELP), place: Place.InPlace },
 };

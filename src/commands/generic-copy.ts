@@ -1,8 +1,9 @@
 // Keys that change their name, database or number: RENAME, RENAMENX, COPY, MOVE.
 //
-// A record holds its key and lies in the arena of its slot's shard, so RENAME and COPY write a new record and copy the
-// value's bytes; MOVE changes only the indexes, since slot and shard stay the same.
-// The target is written before the source goes: running out of memory leaves everything as it was.
+// A record holds its key and lies in the arena of its slot's shard, so RENAME and COPY write a new record with a copy of
+// the value; where RENAME stays in one shard, blocks of the value pass over to the new record as they are. MOVE changes
+// only the indexes, since slot and shard stay the same.
+// The target is whole before it takes its place: running out of memory leaves everything as it was.
 
 import type { RecordView } from '../keyspace/record.ts';
 import { copyBytes } from '../keyspace/shard.ts';
@@ -20,13 +21,20 @@ export const copyCommands: FamilyHandlers = {
   MOVE: { run: move, place: Place.InPlace },
 };
 
+/** Work for each block of a value that is copied, in bytes. */
+const BLOCK_WORK = 128;
+
 /** Bytes of the value at argument 1. */
 function sourceBytes(cx: CommandContext): number {
   const rec = cx.rec;
   const found = cx
     .shard(1)
     .find(rec, cx.db, cx.slots[1]!, cx.hashes[1]!, cx.input, cx.argOff[1]!, cx.argLen[1]!);
-  return found ? rec.valueLength : 0;
+  if (!found) return 0;
+  const value = cx.keyspace.structures.rootedOf(rec.type, rec.encoding);
+  if (value === null) return rec.valueLength;
+  value.open(cx.shard(1).arena, rec.words, rec.rootWord);
+  return value.blockCount * BLOCK_WORK;
 }
 
 function rename(cx: CommandContext, onlyNew: boolean): void {
@@ -46,9 +54,10 @@ function rename(cx: CommandContext, onlyNew: boolean): void {
     return;
   }
   const access = cx.rec.access;
-  copyRecord(cx, cx.rec, found, cx.db);
+  const moved = copyRecord(cx, cx.rec, cx.db, true);
   cx.rec2.setAccess(access);
-  cx.deleteRecord(cx.rec);
+  if (moved) cx.shard(1).removeShell(cx.rec);
+  else cx.deleteRecord(cx.rec);
   cx.keyChanged(1, 0);
   cx.keyChanged(2, 1);
   if (onlyNew) cx.reply.integer(1);
@@ -86,9 +95,9 @@ function copy(cx: CommandContext): void {
     cx.reply.integer(0);
     return;
   }
-  copyRecord(cx, cx.rec, found, db);
+  copyRecord(cx, cx.rec, db, false);
   cx.rec2.setAccess(cx.keyspace.clock.initial());
-  cx.keyChanged(2);
+  cx.keyChanged(2, 1, db);
   cx.reply.integer(1);
 }
 
@@ -110,28 +119,45 @@ function move(cx: CommandContext): void {
   index.insert(db, local, rec.hash, rec.ref, rec.expireAt);
   index.remove(cx.db, local, rec.hash, rec.ref);
   cx.keyChanged(1);
+  cx.keyChanged(1, 0, db);
   cx.reply.integer(1);
 }
 
 /**
  * Gives the key of argument 2 the value and the expiry of a record; cx.rec2 points at its record then.
- * @param found whether cx.rec2 is the record that the key has now
  * @param db where the key of argument 2 is
+ * @param mayMove whether `from` is to go, so that its blocks may pass over to the new record
+ * @returns whether they did: then only the shell of `from` is left
  */
-function copyRecord(cx: CommandContext, from: RecordView, found: boolean, db: number): void {
+function copyRecord(cx: CommandContext, from: RecordView, db: number, mayMove: boolean): boolean {
   const to = cx.rec2;
   const shard = cx.shard(2);
-  const length = from.valueLength;
-  const expireAt = exactExpiry(from);
-  if (found) shard.overwrite(to, from.type, from.encoding, length, expireAt);
-  else {
-    const key = cx.argOff[2]!;
-    shard.create(
-      to, db, cx.slots[2]!, cx.hashes[2]!, cx.input, key, cx.argLen[2]!,
-      from.type, from.encoding, length, expireAt, from.access,
-    ); // biome-ignore format: many short arguments
+  shard.createDetached(
+    to, db, cx.slots[2]!, cx.hashes[2]!, cx.input, cx.argOff[2]!, cx.argLen[2]!,
+    from.type, from.encoding, from.valueLength, exactExpiry(from), from.access,
+  ); // biome-ignore format: many short arguments
+  const value = cx.keyspace.structures.rootedOf(from.type, from.encoding);
+  const moves = value !== null && mayMove && from.shard === to.shard;
+  if (value === null) copyBytes(from.bytes, from.valueOffset, to.bytes, to.valueOffset, from.valueLength);
+  else if (moves) {
+    for (let i = 0; i < value.rootWords; i++) to.words[to.rootWord + i] = from.words[from.rootWord + i]!;
+  } else {
+    try {
+      value.open(cx.shardOf(from).arena, from.words, from.rootWord);
+      value.copyTo(shard.arena, to.words, to.rootWord);
+    } catch (error) {
+      shard.discardShell(to);
+      throw error;
+    }
   }
-  copyBytes(from.bytes, from.valueOffset, to.bytes, to.valueOffset, length);
+  try {
+    shard.attach(to);
+  } catch (error) {
+    if (moves) shard.discardShell(to);
+    else shard.discard(to);
+    throw error;
+  }
+  return moves;
 }
 
 function sameArguments(cx: CommandContext, a: number, b: number): boolean {

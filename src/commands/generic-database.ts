@@ -5,6 +5,7 @@
 // SYNC frees key by key, and ASYNC detaches the database, which shard workers free later.
 
 import { flushDatabase } from '../keyspace/flush.ts';
+import { anyPins, waitForPins } from '../keyspace/pins.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { SHARD_COUNT, ShardCounter } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
@@ -36,7 +37,7 @@ function swapDatabases(cx: CommandContext): void {
     cx.error(ErrorText.DbIndex);
     return;
   }
-  withAllShards(cx, (shards) => {
+  withAllShards(cx, true, (shards) => {
     if (a !== b) for (const shard of shards) shard.index.swap(a, b);
     shards[0]!.count(ShardCounter.Dirty, 1);
     cx.reply.ok();
@@ -49,25 +50,47 @@ function flush(cx: CommandContext, db: number): void {
     return;
   }
   const lazy = cx.argc === 2 ? cx.argIs(1, 'ASYNC') : cx.server.config.getBool('lazyfree-lazy-user-flush');
-  withAllShards(cx, (shards) => {
+  withAllShards(cx, true, (shards) => {
     for (const shard of shards) shard.count(ShardCounter.Dirty, flushDatabase(shard, db, lazy));
     cx.reply.ok();
   });
 }
 
-/** Runs `work` with every shard locked; hands the command over if this thread may not wait for one. */
-export function withAllShards(cx: CommandContext, work: (shards: readonly LockedShard[]) => void): void {
+/**
+ * Runs `work` with every shard locked; hands the command over if this thread may not wait for one.
+ * @param alone whether it must wait for long commands that have keys pinned: it changes what they may be reading
+ */
+export function withAllShards(
+  cx: CommandContext,
+  alone: boolean,
+  work: (shards: readonly LockedShard[]) => void,
+): void {
+  const { memory } = cx.keyspace;
+  for (let done = false; !done; ) {
+    if (alone && cx.mayBlock) while (anyPins(memory)) waitForPins(memory);
+    done = lockAll(cx, (shards) => {
+      // Pins are set under locks: with all of them held there can be no new ones.
+      const pinned = alone && anyPins(memory);
+      if (pinned && !cx.mayBlock) cx.handOver();
+      else if (!pinned) work(shards);
+      return !pinned || !cx.mayBlock;
+    });
+  }
+}
+
+/** Runs `work` with every shard locked. @returns what it returns; true if the command is handed over instead */
+function lockAll(cx: CommandContext, work: (shards: readonly LockedShard[]) => boolean): boolean {
   const taken: LockedShard[] = [];
   try {
     for (let id = 0; id < SHARD_COUNT; id++) {
       const shard = cx.enterShard(id);
       if (shard === null) {
         cx.handOver();
-        return;
+        return true;
       }
       taken.push(shard);
     }
-    work(taken);
+    return work(taken);
   } finally {
     for (const shard of taken) cx.leaveShard(shard);
   }

@@ -5,6 +5,9 @@
 // work: where it would have to, execute() answers HandOver and nothing has happened. A worker sleeps on locks and runs
 // everything but what touches a connection, for which it answers ToAcceptor.
 //
+// A command that works for long may let others have its shards for a moment (breathe); its keys stay pinned meanwhile
+// (keyspace/pins.ts), and commands that would write them wait: on an acceptor by being handed over, on a worker asleep.
+//
 // Deadlock: every thread takes shard locks in ascending order, and a command holds none when it begins. The pool's
 // lock (memory/chunk-pool.ts) is taken last and never held while taking another.
 
@@ -23,9 +26,10 @@ import {
 } from '../commands/table.ts';
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import type { LockedShard } from '../keyspace/shard.ts';
+import { isPinned, PINS_MAX, pinKeys, unpinKeys, waitForPins } from '../keyspace/pins.ts';
+import type { LockedShard, Shard } from '../keyspace/shard.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
-import { GlobalWord, PauseMode, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import { GlobalWord, PauseMode, SHARD_COUNT, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -73,6 +77,13 @@ export interface ExecutorEvents {
 /** What the command being run has locked. */
 const Locked = { None: 0, One: 1, Several: 2 } as const;
 
+/** A command pins its keys when it has run for so long (ms) and breathes. */
+const PIN_AFTER_MS = 1;
+/** How long it leaves the locks to others each time (ms). */
+const BREATH_MS = 0.05;
+/** How long an acceptor waits for a lock while a long command is running somewhere (ms). */
+const WAIT_FOR_BREATH_MS = 1;
+
 export class Executor {
   readonly cx: CommandContext;
   readonly table: CommandTable;
@@ -89,6 +100,10 @@ export class Executor {
   #high = 0;
   #locked: number = Locked.None;
   #lastShard = -1;
+  /** Key arguments in #keyArgs of a command with several keys. */
+  #keyCount = 0;
+  /** Keys that the command being run has pinned. */
+  #pinned = 0;
   readonly #group = new Int32Array(TIMED_GROUP);
   #grouped = 0;
   #groupStart = 0;
@@ -115,6 +130,7 @@ export class Executor {
     this.#worker = worker;
     this.#control = keyspace.memory.control;
     this.precise = worker;
+    if (worker) this.cx.pause = this;
     this.#followConfig();
   }
 
@@ -176,15 +192,21 @@ export class Executor {
       const arg = command.firstKey;
       this.#hashOne(arg);
       const shard = this.#keyspace.shards[cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT]!;
-      if (this.#worker) shard.acquire();
-      else if (shard.tryAcquire() === null) {
-        shard.countContention();
-        return Outcome.HandOver;
-      }
+      if (!this.#acquire(shard)) return Outcome.HandOver;
       this.#locked = Locked.One;
       this.#lastShard = shard.id;
+      this.#keyArgs[0] = arg;
+      this.#keyCount = 1;
     } else if (plan !== KeyPlan.None && !this.#lockKeys(command)) return Outcome.HandOver;
 
+    if (
+      this.#control[GlobalWord.Pinning] !== 0 &&
+      (command.flags & CommandFlag.Write) !== 0 &&
+      this.#locked !== Locked.None &&
+      !this.#waitForPins()
+    ) {
+      return Outcome.HandOver;
+    }
     if (!this.#worker && command.place === Place.Estimated && command.estimate!(cx) > IN_PLACE_WORK_MAX) {
       this.#unlock();
       return Outcome.HandOver;
@@ -302,6 +324,7 @@ export class Executor {
       if (shard < 32) this.#low |= 1 << shard;
       else this.#high |= 1 << (shard - 32);
     }
+    this.#keyCount = count;
     this.#locked = Locked.Several;
     if (this.#lockBits(this.#low, 0) && this.#lockBits(this.#high, 32)) return true;
     this.#unlock();
@@ -313,9 +336,7 @@ export class Executor {
     for (let rest = bits; rest !== 0; rest &= rest - 1) {
       const id = base + lowestBit(rest);
       const shard = this.#keyspace.shards[id]!;
-      if (this.#worker) shard.acquire();
-      else if (shard.tryAcquire() === null) {
-        shard.countContention();
+      if (!this.#acquire(shard)) {
         if (base === 0) {
           this.#low = bits & ~rest;
           this.#high = 0;
@@ -327,15 +348,99 @@ export class Executor {
     return true;
   }
 
+  /**
+   * Lets others have the shards of the command being run, if any of them waits; for workers. The command's keys are
+   * pinned meanwhile. See CommandContext.breathe.
+   */
+  breathe(): void {
+    if (this.#locked === Locked.None || this.#keyCount > PINS_MAX) return;
+    const { memory } = this.#keyspace;
+    if (this.#pinned === 0) {
+      if (performance.now() - this.#groupStart < PIN_AFTER_MS) return;
+      pinKeys(memory, this.cx.slots, this.cx.hashes, this.#keyArgs, this.#keyCount);
+      this.#pinned = this.#keyCount;
+    }
+    if (!this.#isWaitedFor()) return;
+    this.#release();
+    sleep(BREATH_MS);
+    this.#relock();
+  }
+
+  #isWaitedFor(): boolean {
+    const { shards } = this.#keyspace;
+    if (this.#locked === Locked.One) return (shards[this.#lastShard] as LockedShard).isWaitedFor();
+    for (let id = 0; id < SHARD_COUNT; id++) {
+      const bit = id < 32 ? this.#low & (1 << id) : this.#high & (1 << (id - 32));
+      if (bit !== 0 && (shards[id] as LockedShard).isWaitedFor()) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Waits until no other thread has a key of the command pinned.
+   * @returns false on an acceptor, whose locks are freed then
+   */
+  #waitForPins(): boolean {
+    while (this.#meetsPin()) {
+      this.#release();
+      if (!this.#worker) {
+        this.#locked = Locked.None;
+        return false;
+      }
+      waitForPins(this.#keyspace.memory);
+      this.#relock();
+    }
+    return true;
+  }
+
+  #meetsPin(): boolean {
+    const { cx } = this;
+    const { memory } = this.#keyspace;
+    for (let i = 0; i < this.#keyCount; i++) {
+      const arg = this.#keyArgs[i]!;
+      if (isPinned(memory, cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT, cx.hashes[arg]!)) return true;
+    }
+    return false;
+  }
+
+  /** Takes one lock: a worker waits for it, an acceptor only while a long command may have it. */
+  #acquire(shard: Shard): boolean {
+    if (this.#worker) {
+      shard.acquire();
+      return true;
+    }
+    if (shard.tryAcquire() !== null) return true;
+    shard.countContention();
+    return this.#control[GlobalWord.Pinning] !== 0 && shard.acquireWithin(WAIT_FOR_BREATH_MS) !== null;
+  }
+
   #unlock(): void {
     if (this.#locked === Locked.None) return;
+    if (this.#pinned !== 0) {
+      unpinKeys(this.#keyspace.memory, this.cx.slots, this.#keyArgs, this.#pinned);
+      this.#pinned = 0;
+    }
+    this.#release();
+    this.#locked = Locked.None;
+    this.#lastShard = -1;
+  }
+
+  /** Frees the locks that the command being run holds. */
+  #release(): void {
     if (this.#locked === Locked.One) (this.#keyspace.shards[this.#lastShard] as LockedShard).release();
     else {
       this.#unlockBits(this.#low, 0);
       this.#unlockBits(this.#high, 32);
     }
-    this.#locked = Locked.None;
-    this.#lastShard = -1;
+  }
+
+  /** Takes them again; for workers. */
+  #relock(): void {
+    if (this.#locked === Locked.One) this.#keyspace.shards[this.#lastShard]!.acquire();
+    else {
+      this.#lockBits(this.#low, 0);
+      this.#lockBits(this.#high, 32);
+    }
   }
 
   #unlockBits(bits: number, base: number): void {
@@ -402,6 +507,13 @@ export class Executor {
       config.watch(name, follow);
     }
   }
+}
+
+const nap = new Int32Array(new SharedArrayBuffer(4));
+
+/** Sleeps. @param ms fractions count */
+function sleep(ms: number): void {
+  Atomics.wait(nap, 0, 0, ms);
 }
 
 /** Whether a command with a range of keys was given only one. */

@@ -22,9 +22,11 @@ import {
 } from '../memory/layout.ts';
 import { hiddenDatabase } from '../memory/shared-memory.ts';
 import { isCanonicalInt64 } from '../protocol/numbers.ts';
+import type { RootedStructure } from '../structures/rooted.ts';
 import { hashKey } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
-import { Encoding, RecordView, Type } from './record.ts';
+import { checkPacked } from './packed-check.ts';
+import { Encoding, RecordView, rootBytes, Type } from './record.ts';
 import type { LockedShard } from './shard.ts';
 import { DbWord, DIRECTORY_HEADER_WORDS, NO_EXPIRY, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
@@ -111,6 +113,7 @@ class ShardCheck {
       if (!this.#meet(ref)) this.#fail(`block ${ref >>> 0} is twice in free lists`);
     });
     for (let db = 0; db <= hiddenDatabase(this.#keyspace.memory); db++) this.#checkDatabase(db);
+    this.#checkBuried();
     if (this.#blocks !== inUse.blocks)
       this.#fail(`${inUse.blocks} blocks in use, ${this.#blocks} of them referenced`);
     if (this.#bytes !== inUse.bytes)
@@ -294,17 +297,54 @@ class ShardCheck {
     this.#checkValue(where, name);
   }
 
+  /** Records that wait for lazy free, whose values may be half freed. */
+  #checkBuried(): void {
+    let count = 0;
+    this.#shard.eachBuried((ref) => {
+      count++;
+      this.#reference(ref, 'a buried record');
+      this.#rec.point(ref);
+      const value = this.#openValue();
+      if (value === null) this.#fail('a record without blocks of its own is buried');
+      value.eachBlock((block) => this.#reference(block, 'a buried value'));
+    });
+    if (count !== this.#shard.buried)
+      this.#fail(`${count} records are buried, ${this.#shard.buried} counted`);
+  }
+
+  /** Opens the value of the record, if it owns blocks. */
+  #openValue(): RootedStructure | null {
+    const rec = this.#rec;
+    const value = this.#keyspace.structures.rootedOf(rec.type, rec.encoding);
+    value?.open(this.#shard.arena, rec.words, rec.rootWord);
+    return value;
+  }
+
   #checkValue(where: string, name: () => string): void {
     const rec = this.#rec;
     if (rec.type === Type.Module || rec.type > Type.Stream)
       this.#fail(`${where}: key '${name()}' has type ${rec.type}`);
-    if (rec.type !== Type.String) return;
     const { encoding } = rec;
+    if (rec.type !== Type.String) {
+      const value = this.#openValue();
+      if (value !== null) this.#checkRooted(value, where, name);
+      else checkPacked(rec);
+      return;
+    }
     if (encoding === Encoding.Raw || encoding === Encoding.Embstr) return;
     const { valueOffset, valueLength } = rec;
     if (encoding !== Encoding.Int) this.#fail(`${where}: string '${name()}' has encoding ${encoding}`);
     if (valueLength > INT_TEXT_MAX || !isCanonicalInt64(rec.bytes, valueOffset, valueLength))
       this.#fail(`${where}: string '${name()}' is encoded as the integer it is not`);
+  }
+
+  #checkRooted(value: RootedStructure, where: string, name: () => string): void {
+    if (this.#rec.valueLength !== rootBytes(value.rootWords))
+      this.#fail(`${where}: the root of '${name()}' has ${this.#rec.valueLength} bytes`);
+    value.check();
+    if (value.size === 0 && this.#rec.type !== Type.Stream)
+      this.#fail(`${where}: '${name()}' has no elements and is there`);
+    value.eachBlock((block) => this.#reference(block, `the value of '${name()}'`));
   }
 
   #slotOf(local: number): number {

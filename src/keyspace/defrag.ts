@@ -1,4 +1,4 @@
-// Active defragmentation: moves records and index segments out of sparse spans, so that these empty and their chunks
+// Active defragmentation: moves records, their values' blocks and index segments out of sparse spans, so that these empty and their chunks
 // go back to the pool, where any shard and any size can have them. One Defragmenter per shard worker, for its shards.
 //
 // A pass begins when chunks reserved exceed blocks in use by active-defrag-threshold-lower percent and by
@@ -23,6 +23,7 @@ import {
 } from '../memory/layout.ts';
 import { CLASS_COUNT } from '../memory/size-classes.ts';
 import type { Keyspace } from './keyspace.ts';
+import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard, Shard } from './shard.ts';
 import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
@@ -30,6 +31,8 @@ import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
 const HASH_SPAN = 2 ** 32;
 const STEP_MS = 1;
 const LOOK_AGAIN_MS = 1000;
+/** Blocks of a value that are looked at under one lock. */
+const VALUE_BLOCKS = 256;
 /** After a pass that found nothing to move. */
 const FRUITLESS_MS = 10_000;
 const IDLE_MS = 1000;
@@ -49,6 +52,15 @@ export function fragmentationOf(keyspace: Keyspace): Fragmentation {
   return { bytes, percent: used === 0 ? 0 : (bytes * 100) / used };
 }
 
+/** A value that owns blocks, and how far its compaction is. */
+interface ValueToCompact {
+  readonly db: number;
+  readonly slot: number;
+  readonly hash: number;
+  readonly ref: number;
+  cursor: number;
+}
+
 export class Defragmenter {
   readonly #keyspace: Keyspace;
   readonly #config: ConfigStore;
@@ -66,6 +78,8 @@ export class Defragmenter {
   #limitsOf = -1;
   /** Blocks moved in this pass. */
   #moved = 0;
+  /** Values with blocks of their own, met in the last segment: they come before the next one. */
+  readonly #values: ValueToCompact[] = [];
 
   /** @param shards the shards this thread looks after */
   constructor(keyspace: Keyspace, config: ConfigStore, shards: readonly Shard[]) {
@@ -124,6 +138,7 @@ export class Defragmenter {
     this.#cursor = 0;
     this.#limitsOf = -1;
     this.#moved = 0;
+    this.#values.length = 0;
     return true;
   }
 
@@ -131,7 +146,7 @@ export class Defragmenter {
   #advance(): boolean {
     const shard = this.#shards[this.#place];
     if (shard === undefined) return false;
-    if (shard.keys(this.#db) === 0) {
+    if (shard.keys(this.#db) === 0 && this.#values.length === 0) {
       this.#nextDatabase();
       return true;
     }
@@ -139,6 +154,10 @@ export class Defragmenter {
     try {
       if (this.#limitsOf !== this.#place) locked.arena.sparseLimits(this.#limits);
       this.#limitsOf = this.#place;
+      if (this.#values.length > 0) {
+        this.#compactValue(locked, this.#values.at(-1)!);
+        return true;
+      }
       while (this.#local < SLOTS_PER_SHARD && shard.index.slotKeys(this.#db, this.#local) === 0) {
         this.#local++;
         this.#cursor = 0;
@@ -167,6 +186,28 @@ export class Defragmenter {
     this.#place++;
   }
 
+  /** Goes on with the value that was met last, if it is still there. */
+  #compactValue(shard: LockedShard, value: ValueToCompact): void {
+    const { db, slot, hash, ref } = value;
+    const there = shard.index.holds(db, slot & (SLOTS_PER_SHARD - 1), hash, ref);
+    if (!there || isPinned(shard.memory, shard.id, hash)) {
+      this.#values.pop();
+      return;
+    }
+    const view = this.#view;
+    shard.meet(view, db, slot, hash, ref);
+    const structure = this.#keyspace.structures.rootedOf(view.type, view.encoding);
+    if (structure === null) {
+      this.#values.pop();
+      return;
+    }
+    structure.open(shard.arena, view.words, view.rootWord);
+    value.cursor = structure.moveSparse(this.#limits, value.cursor, VALUE_BLOCKS);
+    this.#moved += structure.moved;
+    shard.count(ShardCounter.DefragHits, structure.moved);
+    if (value.cursor === 0) this.#values.pop();
+  }
+
   /** Moves the segment at the cursor and its records where that helps. */
   #compactSegment(shard: LockedShard): void {
     const { index, arena } = shard;
@@ -187,12 +228,15 @@ export class Defragmenter {
     // Moving a record replaces the ref in its entry and leaves the segment as it is.
     for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
       const ref = words[entry + 1]!;
-      if (ref === 0) continue;
+      const hash = words[entry]! & ~1;
+      if (ref === 0 || isPinned(shard.memory, shard.id, hash)) continue;
+      shard.meet(this.#view, this.#db, slot, hash, ref);
       if (arena.isSparse(ref, this.#limits)) {
-        shard.meet(this.#view, this.#db, slot, words[entry]! & ~1, ref);
         shard.relocate(this.#view);
         moved++;
       } else left++;
+      if (this.#keyspace.structures.rootedOf(this.#view.type, this.#view.encoding) !== null)
+        this.#values.push({ db: this.#db, slot, hash, ref: this.#view.ref, cursor: 0 });
     }
     this.#moved += moved;
     shard.count(ShardCounter.DefragHits, moved);

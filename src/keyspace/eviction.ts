@@ -29,6 +29,7 @@ import {
 } from '../memory/layout.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import type { Keyspace } from './keyspace.ts';
+import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
 import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
@@ -294,8 +295,7 @@ export class Evictor {
   /** Removes the one key sampled. */
   #evictSample(shard: LockedShard, db: number): boolean {
     if (this.#sampled === 0) return false;
-    this.#remove(shard, db, this.#sampleSlot[0]!, this.#sampleHash[0]!, this.#sampleRef[0]!);
-    return true;
+    return this.#remove(shard, db, this.#sampleSlot[0]!, this.#sampleHash[0]!, this.#sampleRef[0]!);
   }
 
   /** Scores what was sampled and offers it to the pool. */
@@ -374,13 +374,15 @@ export class Evictor {
     if (this.#volatileOnly && !this.#view.expires) return false;
     // Used since it was sampled: it has to be found again.
     if (this.#score() < this.#poolScore[i]!) return false;
-    this.#remove(shard, db, slot, hash, ref);
-    return true;
+    return this.#remove(shard, db, slot, hash, ref);
   }
 
-  #remove(shard: LockedShard, db: number, slot: number, hash: number, ref: number): void {
+  /** @returns false if a long command holds the key */
+  #remove(shard: LockedShard, db: number, slot: number, hash: number, ref: number): boolean {
+    if (isPinned(shard.memory, shard.id, hash)) return false;
     shard.meet(this.#view, db, slot, hash, ref);
     shard.remove(this.#view);
     shard.count(ShardCounter.Evicted, 1);
+    return true;
   }
 }

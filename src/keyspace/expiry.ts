@@ -23,6 +23,7 @@ import {
 } from '../memory/layout.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import type { Keyspace } from './keyspace.ts';
+import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard, Shard } from './shard.ts';
 import { DbWord, NO_EXPIRY, SEGMENT_HEADER_WORDS } from './slot-index.ts';
@@ -191,7 +192,7 @@ export class Expirer {
       view.point(ref);
       const { expireAt } = view;
       this.#visited++;
-      if (expireAt > now) {
+      if (expireAt > now || isPinned(shard.memory, shard.id, words[entry]! & ~1)) {
         if (expireAt < first) first = expireAt;
         continue;
       }

@@ -18,7 +18,7 @@ import {
   shardOffset,
   shardWord,
 } from '../memory/layout.ts';
-import { holderOf, lock, tryLock, trySpin, unlock } from '../memory/lock.ts';
+import { holderOf, isWaitedFor, lock, lockWithin, tryLock, trySpin, unlock } from '../memory/lock.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import type { Structures } from '../structures/structures.ts';
 import { headerBytes, RecordView, writeExpiry, writeHeader } from './record.ts';
@@ -78,6 +78,17 @@ export class Shard {
   acquire(): LockedShard {
     lock(this.#control, this.#lockWord, this.memory.thread);
     return this as unknown as LockedShard;
+  }
+
+  /** As acquire(), for at most about `ms`. @returns null if the time was over first */
+  acquireWithin(ms: number): LockedShard | null {
+    if (!lockWithin(this.#control, this.#lockWord, this.memory.thread, ms)) return null;
+    return this as unknown as LockedShard;
+  }
+
+  /** Whether another thread sleeps until the lock is free. */
+  isWaitedFor(this: LockedShard): boolean {
+    return isWaitedFor(this.#control, this.#lockWord);
   }
 
   release(this: LockedShard): void {
@@ -258,6 +269,18 @@ export class Shard {
   discard(this: LockedShard, view: RecordView): void {
     this.#drop(view.ref);
     view.ref = 0;
+  }
+
+  /** As discard(), but what the value owns is left alone: others own it. */
+  discardShell(this: LockedShard, view: RecordView): void {
+    this.arena.free(view.ref);
+    view.ref = 0;
+  }
+
+  /** As remove(), but what the value owns is left alone: another record of this shard owns it now. */
+  removeShell(this: LockedShard, view: RecordView): void {
+    this.index.remove(view.db, view.slot & LOCAL_MASK, view.hash, view.ref);
+    this.discardShell(view);
   }
 
   /** Deletes the record that `view` points at, with its value. */

@@ -83,6 +83,8 @@ export const GlobalWord = {
   DenyScriptsOff: 576,
   /** Bytes from which list elements get a node of their own, unsigned; 0: 1 GiB (QUICKLIST-PACKED-THRESHOLD). */
   QuicklistPackedThreshold: 608,
+  /** Threads that have keys pinned for a long command. */
+  Pinning: 640,
 } as const;
 
 /** Values of `GlobalWord.PauseMode`. */

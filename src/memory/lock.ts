@@ -4,7 +4,7 @@
 //   id           held by thread `id` (1-based), nobody waits
 //   id | WAITED  held, and some thread sleeps on the word
 //
-// tryLock never waits (acceptors). lock() spins for a moment, then sleeps on the word (shard workers).
+// tryLock never waits (acceptors); lockWithin waits for a short time. lock() spins for a moment, then sleeps on the word (shard workers).
 // A thread that slept takes the lock with WAITED set, as others may still sleep: one spare wake-up at the most.
 // Not reentrant; the holder is checked when it unlocks, so that a lock freed by another thread ends the process.
 
@@ -40,6 +40,31 @@ export function lock(words: Int32Array, word: number, thread: number): void {
     // The time-out only bounds the harm of a lost wake-up, which the protocol above excludes.
     Atomics.wait(words, word, waited, SLEEP_MS);
   }
+}
+
+/**
+ * As lock(), for at most about `ms`: for acceptors, where the holder is known to let go soon.
+ * @returns false if the time was over first
+ */
+export function lockWithin(words: Int32Array, word: number, thread: number, ms: number): boolean {
+  const deadline = performance.now() + ms;
+  for (;;) {
+    const holder = Atomics.load(words, word);
+    if (holder === 0) {
+      if (Atomics.compareExchange(words, word, 0, thread | WAITED) === 0) return true;
+      continue;
+    }
+    const left = deadline - performance.now();
+    if (left <= 0) return false;
+    const waited = holder | WAITED;
+    if (holder !== waited && Atomics.compareExchange(words, word, holder, waited) !== holder) continue;
+    Atomics.wait(words, word, waited, left);
+  }
+}
+
+/** Whether some thread sleeps until the lock is free. */
+export function isWaitedFor(words: Int32Array, word: number): boolean {
+  return (Atomics.load(words, word) & WAITED) !== 0;
 }
 
 /** Frees the lock. Throws if the caller does not hold it. */
