@@ -12,7 +12,7 @@ import { chmodSync, rmSync } from '../file-system.ts';
 import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
 import { LogLevel } from '../log/logger.ts';
 import { listen as listenForRings, ring } from '../memory/doorbell.ts';
-import { GlobalWord, PauseMode } from '../memory/layout.ts';
+import { GlobalWord, PauseMode, ThreadWord, threadWord } from '../memory/layout.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
@@ -99,12 +99,24 @@ export class AcceptorCore {
   // ---- for connections ----
 
   handOver(connection: Connection, input: Buffer, start: number, end: number): void {
-    const worker = this.#nextWorker;
-    this.#nextWorker = (worker + 1) % this.#toWorkers.length;
+    const worker = this.#pickWorker();
     const message = encodeHandOver(connection.number, connection.session, input, start, end);
     this.stats.add(Stat.HandedOver, 1);
     if (!this.#toWorkers[worker]!.send(message, 0, message.length)) this.stats.add(Stat.RingFull, 1);
     ring(this.#control, this.thread.start.workerThreads[worker]!);
+  }
+
+  /** The workers take turns; those in a long command are passed by, unless all are. */
+  #pickWorker(): number {
+    const count = this.#toWorkers.length;
+    const first = this.#nextWorker;
+    this.#nextWorker = (first + 1) % count;
+    for (let i = 0; i < count; i++) {
+      const worker = (first + i) % count;
+      const thread = this.thread.start.workerThreads[worker]!;
+      if (Atomics.load(this.#control, threadWord(thread, ThreadWord.Pins)) === 0) return worker;
+    }
+    return first;
   }
 
   /** Lets a connection write at the end of this turn of the event loop. */
