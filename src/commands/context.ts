@@ -18,6 +18,7 @@ import { copyBytes, type LockedShard } from '../keyspace/shard.ts';
 import { ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { isCanonicalInt64, parseInteger } from '../protocol/numbers.ts';
 import { ReplyWriter } from '../protocol/reply-writer.ts';
+import { BlockRequest } from './blocking.ts';
 import { ErrorText } from './errors.ts';
 import type { ReplyFunction, ServerApi } from './server-api.ts';
 import type { Session } from './session.ts';
@@ -59,6 +60,11 @@ export class CommandContext {
   handedOver = false;
   /** Set by a command after which the connection closes once replies are out (QUIT). */
   closeAfterReply = false;
+  /** Set by block(): the command has not replied, its client waits. */
+  blocks = false;
+  readonly blockRequest = new BlockRequest();
+  /** Whether this run is one for a client that has waited, see blocking.ts. */
+  resumed = false;
   /** Views on records: see above. */
   readonly rec: RecordView;
   readonly rec2: RecordView;
@@ -293,6 +299,27 @@ export class CommandContext {
   /** Ends the handler now: the command must run on a shard worker. Nothing may have been changed. */
   handOver(): void {
     this.handedOver = true;
+  }
+
+  /**
+   * Ends the handler now, without a reply: the client waits until a key has something for it, see blocking.ts.
+   * @param type of the values to wait for
+   * @param until unix time in ms at which the wait is over, 0 for never (parseTimeout)
+   * @param firstKey first of the arguments that are keys to wait for
+   * @param keyCount how many there are; they lie side by side
+   * @param orGone whether to run again also when one of them is deleted or has got another type (XREADGROUP)
+   * @returns false if this client may not wait (in a transaction, in a script): the handler replies that nothing is there
+   */
+  block(type: number, until: number, firstKey: number, keyCount: number, orGone = false): boolean {
+    if (this.session.denyBlocking) return false;
+    this.blocks = true;
+    this.blockRequest.set(type, until, firstKey, keyCount, orGone);
+    return true;
+  }
+
+  /** After block(): what later runs get in place of an argument (the ID that `$` stands for). */
+  replaceArgument(arg: number, text: string): void {
+    this.blockRequest.replaced.set(arg, text);
   }
 
   // ---- arguments ----

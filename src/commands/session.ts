@@ -21,6 +21,10 @@ export class Session {
   name = '';
   libName = '';
   libVersion = '';
+  /** Commands that wait answer at once that nothing is there: the client runs a transaction or a script. */
+  denyBlocking = false;
+  /** Waits in a blocking command. */
+  blocked = false;
   /** In MONITOR. */
   monitor = false;
   /** Remote and local address as CLIENT LIST prints them. */

@@ -75,7 +75,7 @@ export class InProcess {
     this.#frozen = true;
   }
 
-  /** Runs a command and returns the bytes of its reply. Strings are sent as UTF-8. */
+  /** Runs a command and returns the bytes of its reply, none if it waits (cx.blocks). Strings are sent as UTF-8. */
   run(...args: Argument[]): Buffer {
     const command = this.#begin(args);
     if (command !== null) this.#execute(command);
@@ -172,6 +172,7 @@ export class InProcess {
     cx.deferred = null;
     cx.handedOver = false;
     cx.closeAfterReply = false;
+    cx.blocks = false;
     cx.reply.reset();
     cx.reply.resp = this.session.resp;
     if (!this.#frozen) this.keyspace.setTime(Date.now());
