@@ -362,7 +362,7 @@ export abstract class TreeChanges extends TreeCursor {
     const ref = this.pathRef[level]!;
     const header = this.header(level);
     const count = header & COUNT_MASK;
-    const wanted = Math.max(4, count + (count >> 2));
+    const wanted = Math.max(4, count + (count >> 3));
     if (blockBytes((1 + wanted * stride) * 4) >= this.arena.capacity(ref)) return;
     const fresh = this.#tryNode(wanted, stride, level === 0 ? this.leafMax : this.innerMax);
     if (fresh === 0) return;
