@@ -5,7 +5,7 @@
 // only the indexes, since slot and shard stay the same.
 // The target is whole before it takes its place: running out of memory leaves everything as it was.
 
-import type { RecordView } from '../keyspace/record.ts';
+import { type RecordView, Type } from '../keyspace/record.ts';
 import { copyBytes } from '../keyspace/shard.ts';
 import { SLOTS_PER_SHARD } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
@@ -117,6 +117,7 @@ function move(cx: CommandContext): void {
   const index = cx.shard(1).index;
   const local = rec.slot & (SLOTS_PER_SHARD - 1);
   index.insert(db, local, rec.hash, rec.ref, rec.expireAt);
+  if (rec.type === Type.Hash) cx.shard(1).noteFields(rec, db);
   index.remove(cx.db, local, rec.hash, rec.ref);
   cx.keyChanged(1);
   cx.keyChanged(1, 0, db);

@@ -52,7 +52,7 @@ export function keyspaceLines(cx: CommandContext): InfoLines {
     const keys = keyspace.size(db);
     if (keys === 0) continue;
     const expires = keyspace.expires(db);
-    const text = `keys=${keys},expires=${expires},avg_ttl=${averageTtl(cx, db, expires)},subexpiry=0`;
+    const text = `keys=${keys},expires=${expires},avg_ttl=${averageTtl(cx, db, expires)},subexpiry=${keyspace.fieldExpires(db)}`;
     lines.push([`db${db}`, text]);
   }
   return lines;

@@ -23,12 +23,20 @@ import {
 import { hiddenDatabase } from '../memory/shared-memory.ts';
 import { isCanonicalInt64 } from '../protocol/numbers.ts';
 import type { RootedStructure } from '../structures/rooted.ts';
+import { fieldsBound } from './field-bound.ts';
 import { hashKey } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { checkPacked } from './packed-check.ts';
 import { Encoding, RecordView, rootBytes, Type } from './record.ts';
 import type { LockedShard } from './shard.ts';
-import { DbWord, DIRECTORY_HEADER_WORDS, NO_EXPIRY, SEGMENT_HEADER_WORDS } from './slot-index.ts';
+import {
+  DbWord,
+  DIRECTORY_HEADER_WORDS,
+  EntryFlag,
+  HASH_MASK,
+  NO_EXPIRY,
+  SEGMENT_HEADER_WORDS,
+} from './slot-index.ts';
 
 const HASH_SPAN = 2 ** 32;
 const GRANULES_PER_CHUNK = 2 ** REF_CHUNK_SHIFT;
@@ -156,8 +164,10 @@ class ShardCheck {
     const table = index.dbWord(db, DbWord.Table);
     const keys = index.dbWord(db, DbWord.Keys);
     const expires = index.dbWord(db, DbWord.Expires);
+    const fields = index.dbWord(db, DbWord.FieldExpires);
     if (table === 0) {
-      if (keys !== 0 || expires !== 0) this.#fail(`database ${db} has ${keys} keys and no table`);
+      if (keys !== 0 || expires !== 0 || fields !== 0)
+        this.#fail(`database ${db} has ${keys} keys and no table`);
       return;
     }
     if (keys === 0) this.#fail(`database ${db} has a table and no keys`);
@@ -165,12 +175,14 @@ class ShardCheck {
       this.#fail(`the table of database ${db} is short`);
     const words = memory.words[table >>> REF_REGION_SHIFT]!;
     const at = (table & REF_MASK) << 2;
-    const found = { keys: 0, expires: 0 };
+    const found = { keys: 0, expires: 0, fields: 0 };
     for (let local = 0; local < SLOTS_PER_SHARD; local++)
       this.#checkSlot(db, local, words[at + local * 2]!, words[at + local * 2 + 1]!, found);
     if (found.keys !== keys) this.#fail(`database ${db} has ${found.keys} keys, ${keys} counted`);
     if (found.expires !== expires)
       this.#fail(`database ${db} has ${found.expires} keys that expire, ${expires} counted`);
+    if (found.fields !== fields)
+      this.#fail(`database ${db} has ${found.fields} hashes with fields that expire, ${fields} counted`);
     this.#result.keys += keys;
     this.#result.expires += expires;
   }
@@ -180,7 +192,7 @@ class ShardCheck {
     local: number,
     ref: number,
     word: number,
-    found: { keys: number; expires: number },
+    found: { keys: number; expires: number; fields: number },
   ): void {
     const where = `database ${db}, slot ${this.#slotOf(local)}`;
     const counted = word & COUNT_MASK;
@@ -196,7 +208,13 @@ class ShardCheck {
     found.keys += keys;
   }
 
-  #checkDirectory(db: number, local: number, ref: number, where: string, found: { expires: number }): number {
+  #checkDirectory(
+    db: number,
+    local: number,
+    ref: number,
+    where: string,
+    found: { expires: number; fields: number },
+  ): number {
     const bytes = this.#reference(ref, `the directory of ${where}`);
     const words = this.#shard.memory.words[ref >>> REF_REGION_SHIFT]!;
     const at = (ref & REF_MASK) << 2;
@@ -229,7 +247,7 @@ class ShardCheck {
     depth: number,
     start: number,
     where: string,
-    found: { expires: number },
+    found: { expires: number; fields: number },
   ): number {
     const bytes = this.#reference(ref, `a segment of ${where}`);
     const words = this.#shard.memory.words[ref >>> REF_REGION_SHIFT]!;
@@ -241,7 +259,7 @@ class ShardCheck {
       this.#fail(`${where}: depth ${words[at + 1]! & 0xffff}, not ${depth}`);
     const end = start + HASH_SPAN / 2 ** depth;
     let keys = 0;
-    let expires = 0;
+    let flagged = 0;
     let first = Number.POSITIVE_INFINITY;
     for (let i = 0; i < capacity; i++) {
       const hash = words[at + SEGMENT_HEADER_WORDS + i * 2]!;
@@ -252,21 +270,28 @@ class ShardCheck {
       }
       if (hash >>> 0 < start || hash >>> 0 >= end)
         this.#fail(`${where}: hash ${hash >>> 0} is in a foreign segment`);
-      this.#checkRecord(db, local, record, hash & ~1, where);
-      if (this.#rec.expires !== ((hash & 1) !== 0))
+      this.#checkRecord(db, local, record, hash & HASH_MASK, where);
+      if (this.#rec.expires !== ((hash & EntryFlag.Expires) !== 0))
         this.#fail(`${where}: the index is wrong about an expiry`);
+      const bound = fieldsBound(this.#rec);
+      if ((bound !== NO_EXPIRY) !== ((hash & EntryFlag.Fields) !== 0))
+        this.#fail(`${where}: the index is wrong about fields that expire`);
       keys++;
-      if ((hash & 1) === 0) continue;
-      expires++;
-      first = Math.min(first, this.#rec.expireAt);
+      if ((hash & ~HASH_MASK) === 0) continue;
+      flagged++;
+      if (this.#rec.expires) {
+        found.expires++;
+        first = Math.min(first, Math.floor(this.#rec.expireAt / 1000));
+      }
+      if (bound !== NO_EXPIRY) found.fields++;
+      first = Math.min(first, bound);
     }
     if (keys !== (words[at]! & 0xffff))
       this.#fail(`${where}: ${keys} entries, ${words[at]! & 0xffff} counted`);
     if (keys === capacity) this.#fail(`${where}: a segment without an empty place`);
-    if (expires !== words[at + 1]! >>> 16)
-      this.#fail(`${where}: ${expires} expiries, ${words[at + 1]! >>> 16} counted`);
-    found.expires += expires;
-    this.#checkBounds(db, words[at + 2]!, Math.floor(first / 1000), where);
+    if (flagged !== words[at + 1]! >>> 16)
+      this.#fail(`${where}: ${flagged} entries expire, ${words[at + 1]! >>> 16} counted`);
+    this.#checkBounds(db, words[at + 2]!, first, where);
     return keys;
   }
 

@@ -26,7 +26,7 @@ import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard, Shard } from './shard.ts';
-import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
+import { HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
 const HASH_SPAN = 2 ** 32;
 const STEP_MS = 1;
@@ -228,7 +228,7 @@ export class Defragmenter {
     // Moving a record replaces the ref in its entry and leaves the segment as it is.
     for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
       const ref = words[entry + 1]!;
-      const hash = words[entry]! & ~1;
+      const hash = words[entry]! & HASH_MASK;
       if (ref === 0 || isPinned(shard.memory, shard.id, hash)) continue;
       shard.meet(this.#view, this.#db, slot, hash, ref);
       if (arena.isSparse(ref, this.#limits)) {

@@ -32,7 +32,7 @@ import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
-import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
+import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
 const POOL_SIZE = 16;
 const SAMPLES_MAX = 64;
@@ -284,9 +284,9 @@ export class Evictor {
       const entry = at + SEGMENT_HEADER_WORDS + place * 2;
       if (++place === capacity) place = 0;
       const hash = words[entry]!;
-      if (words[entry + 1] === 0 || (this.#volatileOnly && (hash & 1) === 0)) continue;
+      if (words[entry + 1] === 0 || (this.#volatileOnly && (hash & EntryFlag.Expires) === 0)) continue;
       this.#sampleSlot[this.#sampled] = (shard.id << SLOT_TO_SHARD_SHIFT) | local;
-      this.#sampleHash[this.#sampled] = hash & ~1;
+      this.#sampleHash[this.#sampled] = hash & HASH_MASK;
       this.#sampleRef[this.#sampled++] = words[entry + 1]!;
     }
     return next;

@@ -26,7 +26,7 @@ import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard, Shard } from './shard.ts';
-import { DbWord, NO_EXPIRY, SEGMENT_HEADER_WORDS } from './slot-index.ts';
+import { DbWord, EntryFlag, HASH_MASK, NO_EXPIRY, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
 const HASH_SPAN = 2 ** 32;
 const STEP_MS = 1;
@@ -188,16 +188,16 @@ export class Expirer {
     this.#hashes.length = 0;
     for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
       const ref = words[entry + 1]!;
-      if (ref === 0 || (words[entry]! & 1) === 0) continue;
+      if (ref === 0 || (words[entry]! & EntryFlag.Expires) === 0) continue;
       view.point(ref);
       const { expireAt } = view;
       this.#visited++;
-      if (expireAt > now || isPinned(shard.memory, shard.id, words[entry]! & ~1)) {
+      if (expireAt > now || isPinned(shard.memory, shard.id, words[entry]! & HASH_MASK)) {
         if (expireAt < first) first = expireAt;
         continue;
       }
       this.#refs.push(ref);
-      this.#hashes.push(words[entry]! & ~1);
+      this.#hashes.push(words[entry]! & HASH_MASK);
     }
     words[at + 2] = Math.min(NO_EXPIRY - 1, Math.floor(first / 1000));
     // Removing may rebuild the segment, so it begins when the walk over it is over.

@@ -3,8 +3,8 @@
 // - the hash slot of Redis Cluster: CRC16 (XMODEM, polynomial 0x1021) of the key, or of the part between the first
 //   '{' and the next '}' if that is not empty, modulo 16384. https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
 // - the index hash: HalfSipHash-1-3 (32-bit, https://github.com/veorq/SipHash) under a random key of the process, so
-//   that nobody can prepare keys that collide. Bit 0 is cleared: the index keeps a flag there. It is the hash of
-//   structures/keyed-hash.ts, written out again so that both go over the bytes together.
+//   that nobody can prepare keys that collide. The lowest two bits are cleared: the index keeps flags there. Otherwise it
+//   is the hash of structures/keyed-hash.ts, written out again so that both go over the bytes together.
 //
 // CRC16 goes four bytes a step with four tables, since its byte-wise form is one long chain of loads.
 
@@ -124,6 +124,6 @@ export function hashKey(
       v2 ^= 0xff;
     }
   }
-  hashes[i] = (v1 ^ v3) & ~1;
+  hashes[i] = (v1 ^ v3) & ~3;
   slots[i] = (braces === 0 ? crc : keySlot(key, off, len)) & 16383;
 }

@@ -49,6 +49,13 @@ export class Keyspace {
     return keys;
   }
 
+  /** Hashes with fields that expire of a database. */
+  fieldExpires(db: number): number {
+    let keys = 0;
+    for (const shard of this.shards) keys += shard.fieldExpires(db);
+    return keys;
+  }
+
   /** Bytes in use by all data, index included, within 32 KiB per thread. */
   usedBytes(): number {
     return Atomics.load(this.memory.control, GlobalWord.UsedKiB) * 1024;

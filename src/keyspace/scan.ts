@@ -20,7 +20,7 @@ import {
 } from '../memory/layout.ts';
 import type { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
-import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
+import { HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
 const HASH_SPAN = 2 ** 32;
 const LOCAL_MASK = SLOTS_PER_SHARD - 1;
@@ -128,7 +128,7 @@ export function randomKey(
       const at = (segment & REF_MASK) << 2;
       const entry = at + SEGMENT_HEADER_WORDS + Math.floor(random() * (words[at]! >>> 16)) * 2;
       if (words[entry + 1] === 0) continue;
-      shard.meet(view, db, slot, words[entry]! & ~1, words[entry + 1]!);
+      shard.meet(view, db, slot, words[entry]! & HASH_MASK, words[entry + 1]!);
       return true;
     }
     return firstKey(shard, db, slot, view);

@@ -21,8 +21,9 @@ import {
 import { holderOf, isWaitedFor, lock, lockWithin, tryLock, trySpin, unlock } from '../memory/lock.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import type { Structures } from '../structures/structures.ts';
-import { headerBytes, RecordView, writeExpiry, writeHeader } from './record.ts';
-import { DbWord, SlotIndex } from './slot-index.ts';
+import { fieldsBound } from './field-bound.ts';
+import { headerBytes, RecordView, Type, writeExpiry, writeHeader } from './record.ts';
+import { DbWord, NO_EXPIRY, SlotIndex } from './slot-index.ts';
 
 declare const held: unique symbol;
 /** A shard whose lock the calling thread holds. */
@@ -128,6 +129,11 @@ export class Shard {
   /** Keys with an expiry of a database in this shard. */
   expires(db: number): number {
     return this.index.dbWord(db, DbWord.Expires);
+  }
+
+  /** Hashes with fields that expire of a database in this shard. Reading needs no lock. */
+  fieldExpires(db: number): number {
+    return this.index.dbWord(db, DbWord.FieldExpires);
   }
 
   /**
@@ -260,9 +266,23 @@ export class Shard {
       this.index.replace(view.db, local, view.hash, old, view.ref);
       if (expireAt >= 0) this.index.noteExpiry(view.db, local, view.hash, view.ref, expireAt);
       else if (expired) this.index.forgetExpiry(view.db, local, view.hash, view.ref);
+      if (this.#spare.type === Type.Hash) this.index.forgetFields(view.db, local, view.hash, view.ref);
       this.#drop(old);
     }
     view.detached = false;
+    if (view.type === Type.Hash) this.noteFields(view);
+  }
+
+  /**
+   * Tells the index when the first field of a hash expires: to be called after that has changed.
+   * @param db where the record is in the index
+   */
+  noteFields(this: LockedShard, view: RecordView, db = view.db): void {
+    if (view.detached) return;
+    const bound = fieldsBound(view);
+    const local = view.slot & LOCAL_MASK;
+    if (bound === NO_EXPIRY) this.index.forgetFields(db, local, view.hash, view.ref);
+    else this.index.noteFields(db, local, view.hash, view.ref, bound);
   }
 
   /** Frees a detached record with its value. */
@@ -387,6 +407,19 @@ export class Shard {
       this.#overwriteRooted(view, type, encoding, valueLen, expireAt);
       return;
     }
+    const wasHash = view.type === Type.Hash;
+    this.#overwritePacked(view, type, encoding, valueLen, expireAt);
+    if (wasHash && !view.detached)
+      this.index.forgetFields(view.db, view.slot & LOCAL_MASK, view.hash, view.ref);
+  }
+
+  #overwritePacked(
+    view: RecordView,
+    type: number,
+    encoding: number,
+    valueLen: number,
+    expireAt: number | bigint,
+  ): void {
     const keyLen = view.keyLength;
     const total = headerBytes(keyLen, expireAt >= 0) + keyLen + valueLen;
     const capacity = this.arena.capacity(view.ref);

@@ -3,13 +3,14 @@
 // Slots are tables of their own, so that the keys of one slot can be counted, scanned and moved by themselves.
 // Each is an extendible hash table of small segments that are open-addressed and ordered by hash:
 //
-//   databases[(shard, db)]  4 words: ref of the slot table | keys | keys with an expiry | lower bound of expiries (s)
+//   databases[(shard, db)]  5 words: ref of the slot table | keys | keys with an expiry | lower bound of expiries (s) |
+//                           hashes with fields that expire
 //   slot table  256 x 2 words: ref of a segment, or (sign bit of the second word) of a directory | keys in the slot
 //   directory   word 0: depth d | word 1: - | 2^d refs of segments, by the top d bits of the hash
 //   segment     word 0: capacity << 16 | entries
-//               word 1: entries with an expiry << 16 | depth (how many top bits all its hashes share)
+//               word 1: entries with a flag << 16 | depth (how many top bits all its hashes share)
 //               word 2: lower bound of the expiries in s (0x7fffffff: none) | word 3: -
-//               capacity x 2 words: hash with bit 0 = "has an expiry" | ref (0 = empty)
+//               capacity x 2 words: hash with flags in its lowest bits (EntryFlag) | ref (0 = empty)
 //
 // A segment grows by a quarter until SEGMENT_MAX entries and then splits in two: no step of growth touches more than
 // one segment's words, and none reads a record. Entries are placed by their hash scaled to the capacity, so a segment
@@ -24,9 +25,18 @@ import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { REF_MASK, REF_REGION_SHIFT, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import { DB_ENTRY_WORDS, hiddenDatabase, type SharedMemory } from '../memory/shared-memory.ts';
 import { blockBytes } from '../memory/size-classes.ts';
+import {
+  closeGap,
+  copyEntries,
+  EntryFlag,
+  FLAGS,
+  HASH_MASK,
+  place,
+  SEGMENT_HEADER_WORDS,
+} from './segment-entries.ts';
 
-/** Words in front of the entries of a segment. */
-export const SEGMENT_HEADER_WORDS = 4;
+export { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
+
 /** Words in front of the refs of a directory. */
 export const DIRECTORY_HEADER_WORDS = 2;
 /** Entries that a segment's block of 4 KiB holds. */
@@ -43,7 +53,7 @@ export const NO_EXPIRY = 0x7fffffff;
 const COUNT_MASK = 0x7fffffff;
 
 /** Words of a database entry. */
-export const DbWord = { Table: 0, Keys: 1, Expires: 2, NextExpiry: 3 } as const;
+export const DbWord = { Table: 0, Keys: 1, Expires: 2, NextExpiry: 3, FieldExpires: 4 } as const;
 
 const GROWN = new Uint16Array(SEGMENT_MAX + 1);
 for (let cap = 0; cap <= SEGMENT_MAX; cap++)
@@ -150,11 +160,11 @@ export class SlotIndex {
     const words = this.#words[segment >>> REF_REGION_SHIFT]!;
     const entries = ((segment & REF_MASK) << 2) + SEGMENT_HEADER_WORDS;
     let index = (((hash << depth) >>> 16) * capacity) >>> 16;
-    const sought = hash | 1;
+    const sought = hash | FLAGS;
     for (;;) {
       const ref = words[entries + index * 2 + 1]!;
       if (ref === 0) return 0;
-      if ((words[entries + index * 2]! | 1) === sought && this.#sameKey(ref, key, off, len)) return ref;
+      if ((words[entries + index * 2]! | FLAGS) === sought && this.#sameKey(ref, key, off, len)) return ref;
       if (++index === capacity) index = 0;
     }
   }
@@ -203,9 +213,9 @@ export class SlotIndex {
    */
   peekEntry(segment: number, entry: number, hash: number): number {
     const words = this.#words[segment >>> REF_REGION_SHIFT]!;
-    const sought = hash | 1;
+    const sought = hash | FLAGS;
     for (let at = entry; at < entry + PEEK_ENTRIES * 2; at += 2) {
-      if ((words[at]! | 1) !== sought) continue;
+      if ((words[at]! | FLAGS) !== sought) continue;
       const ref = words[at + 1]!;
       return ref >>> REF_REGION_SHIFT < this.#words.length ? ref : 0;
     }
@@ -254,7 +264,7 @@ export class SlotIndex {
     for (;;) {
       const found = words[entries + index * 2 + 1]!;
       if (found === 0) return false;
-      if (found === ref) return (words[entries + index * 2]! & ~1) === hash;
+      if (found === ref) return (words[entries + index * 2]! & HASH_MASK) === hash;
       if (++index === capacity) index = 0;
     }
   }
@@ -265,7 +275,10 @@ export class SlotIndex {
     const words = this.#words[segment >>> REF_REGION_SHIFT]!;
     const at = (segment & REF_MASK) << 2;
     const entry = this.#entryOf(words, at, hash, ref);
-    if ((words[entry]! & 1) !== 0) this.#countExpiry(db, words, at, -1);
+    if ((words[entry]! & FLAGS) !== 0) {
+      this.#unflag(db, words, at, entry, EntryFlag.Expires);
+      this.#unflag(db, words, at, entry, EntryFlag.Fields);
+    }
     closeGap(words, at, (entry - at - SEGMENT_HEADER_WORDS) >> 1);
     words[at]!--;
     const left = words[at]! & 0xffff;
@@ -276,28 +289,46 @@ export class SlotIndex {
 
   /** Notes that the record of an entry now expires. Allowed when it was noted before. @param expireAt ms */
   noteExpiry(db: number, local: number, hash: number, ref: number, expireAt: number): void {
-    const segment = this.#segmentOf(db, local, hash);
-    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
-    const at = (segment & REF_MASK) << 2;
-    const entry = this.#entryOf(words, at, hash, ref);
-    if ((words[entry]! & 1) === 0) {
-      words[entry]! |= 1;
-      this.#countExpiry(db, words, at, 1);
-    }
-    const second = Math.min(NO_EXPIRY - 1, Math.floor(expireAt / 1000));
-    if (second < words[at + 2]!) words[at + 2] = second;
-    if (second < this.dbWord(db, DbWord.NextExpiry)) this.setDbWord(db, DbWord.NextExpiry, second);
+    this.#note(db, local, hash, ref, Math.min(NO_EXPIRY - 1, Math.floor(expireAt / 1000)), EntryFlag.Expires);
   }
 
   /** Notes that the record of an entry no longer expires. */
   forgetExpiry(db: number, local: number, hash: number, ref: number): void {
+    this.#forget(db, local, hash, ref, EntryFlag.Expires);
+  }
+
+  /**
+   * Notes that the record of an entry is a hash with fields that expire. Allowed when it was noted before.
+   * @param second lower bound of their expiries in s
+   */
+  noteFields(db: number, local: number, hash: number, ref: number, second: number): void {
+    this.#note(db, local, hash, ref, Math.min(NO_EXPIRY - 1, second), EntryFlag.Fields);
+  }
+
+  /** Notes that the record of an entry has no fields that expire. */
+  forgetFields(db: number, local: number, hash: number, ref: number): void {
+    this.#forget(db, local, hash, ref, EntryFlag.Fields);
+  }
+
+  #note(db: number, local: number, hash: number, ref: number, second: number, flag: number): void {
     const segment = this.#segmentOf(db, local, hash);
     const words = this.#words[segment >>> REF_REGION_SHIFT]!;
     const at = (segment & REF_MASK) << 2;
     const entry = this.#entryOf(words, at, hash, ref);
-    if ((words[entry]! & 1) === 0) return;
-    words[entry]! &= ~1;
-    this.#countExpiry(db, words, at, -1);
+    if ((words[entry]! & flag) === 0) {
+      if ((words[entry]! & FLAGS) === 0) words[at + 1]! += 1 << 16;
+      words[entry]! |= flag;
+      this.#countFlag(db, flag, 1);
+    }
+    if (second < words[at + 2]!) words[at + 2] = second;
+    if (second < this.dbWord(db, DbWord.NextExpiry)) this.setDbWord(db, DbWord.NextExpiry, second);
+  }
+
+  #forget(db: number, local: number, hash: number, ref: number, flag: number): void {
+    const segment = this.#segmentOf(db, local, hash);
+    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+    const at = (segment & REF_MASK) << 2;
+    this.#unflag(db, words, at, this.#entryOf(words, at, hash, ref), flag);
   }
 
   /**
@@ -328,11 +359,13 @@ export class SlotIndex {
       const entries = words[at]! & 0xffff;
       // A part of the segment's range in which about `count` entries are expected.
       const part =
-        entries <= count * 2 ? width : Math.max(2, width / 2 ** Math.floor(Math.log2(entries / count)));
+        entries <= count * 2
+          ? width
+          : Math.max(FLAGS + 1, width / 2 ** Math.floor(Math.log2(entries / count)));
       const to = Math.min(start + (Math.floor((cursor - start) / part) + 1) * part, start + width);
       for (let i = 0; i < words[at]! >>> 16; i++) {
         const ref = words[at + SEGMENT_HEADER_WORDS + i * 2 + 1]!;
-        const hash = words[at + SEGMENT_HEADER_WORDS + i * 2]! & ~1;
+        const hash = words[at + SEGMENT_HEADER_WORDS + i * 2]! & HASH_MASK;
         if (ref === 0 || hash >>> 0 < cursor || hash >>> 0 >= to) continue;
         refs.push(ref);
         hashes.push(hash);
@@ -379,14 +412,17 @@ export class SlotIndex {
     const keys = this.slotKeys(db, local);
     if (keys === 0) return 0;
     let expires = 0;
+    let fields = 0;
     this.eachSegment(db, local, (words, at) => {
-      expires += words[at + 1]! >>> 16;
       const end = at + SEGMENT_HEADER_WORDS + (words[at]! >>> 16) * 2;
       for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
+        expires += words[entry]! & EntryFlag.Expires;
+        fields += (words[entry]! & EntryFlag.Fields) >> 1;
         if (words[entry + 1] !== 0) drop(words[entry + 1]!);
       }
     });
     this.setDbWord(db, DbWord.Expires, this.dbWord(db, DbWord.Expires) - expires);
+    this.setDbWord(db, DbWord.FieldExpires, this.dbWord(db, DbWord.FieldExpires) - fields);
     this.#countSlot(db, local, -keys);
     this.#dropSlot(db, local);
     return keys;
@@ -397,6 +433,7 @@ export class SlotIndex {
     this.setDbWord(db, DbWord.Table, 0);
     this.setDbWord(db, DbWord.Keys, 0);
     this.setDbWord(db, DbWord.Expires, 0);
+    this.setDbWord(db, DbWord.FieldExpires, 0);
     this.setDbWord(db, DbWord.NextExpiry, NO_EXPIRY);
   }
 
@@ -454,11 +491,21 @@ export class SlotIndex {
     return words[at]! & COUNT_MASK;
   }
 
-  #countExpiry(db: number, words: Int32Array, at: number, by: number): void {
-    words[at + 1]! += by << 16;
-    if (words[at + 1]! >>> 16 === 0) words[at + 2] = NO_EXPIRY;
-    const left = this.dbWord(db, DbWord.Expires) + by;
-    this.setDbWord(db, DbWord.Expires, left);
+  /** Takes a flag from an entry, if it has it. */
+  #unflag(db: number, words: Int32Array, at: number, entry: number, flag: number): void {
+    if ((words[entry]! & flag) === 0) return;
+    words[entry]! &= ~flag;
+    if ((words[entry]! & FLAGS) === 0) {
+      words[at + 1]! -= 1 << 16;
+      if (words[at + 1]! >>> 16 === 0) words[at + 2] = NO_EXPIRY;
+    }
+    this.#countFlag(db, flag, -1);
+  }
+
+  #countFlag(db: number, flag: number, by: number): void {
+    const word = flag === EntryFlag.Expires ? DbWord.Expires : DbWord.FieldExpires;
+    this.setDbWord(db, word, this.dbWord(db, word) + by);
+    const left = this.dbWord(db, DbWord.Expires) + this.dbWord(db, DbWord.FieldExpires);
     if (left === 0 || (by === 1 && left === 1)) this.setDbWord(db, DbWord.NextExpiry, NO_EXPIRY);
   }
 
@@ -558,7 +605,7 @@ export class SlotIndex {
       const halfAt = (half & REF_MASK) << 2;
       place(words, halfAt, entryHash, ref);
       words[halfAt]!++;
-      if ((entryHash & 1) !== 0) words[halfAt + 1]! += 1 << 16;
+      if ((entryHash & FLAGS) !== 0) words[halfAt + 1]! += 1 << 16;
     }
     for (const half of [low, high]) {
       const words = this.#words[half >>> REF_REGION_SHIFT]!;
@@ -715,43 +762,4 @@ export class SlotIndex {
     this.#arena.free(table);
     this.forget(db);
   }
-}
-
-/** Puts an entry at the first free place from where its hash says. */
-function place(words: Int32Array, at: number, hash: number, ref: number): void {
-  const capacity = words[at]! >>> 16;
-  const entries = at + SEGMENT_HEADER_WORDS;
-  let index = ((((hash & ~1) << (words[at + 1]! & 0xff)) >>> 16) * capacity) >>> 16;
-  while (words[entries + index * 2 + 1] !== 0) if (++index === capacity) index = 0;
-  words[entries + index * 2] = hash;
-  words[entries + index * 2 + 1] = ref;
-}
-
-function copyEntries(from: Int32Array, fromAt: number, to: Int32Array, toAt: number): void {
-  const capacity = from[fromAt]! >>> 16;
-  for (let i = 0; i < capacity; i++) {
-    const entry = fromAt + SEGMENT_HEADER_WORDS + i * 2;
-    if (from[entry + 1] !== 0) place(to, toAt, from[entry]!, from[entry + 1]!);
-  }
-}
-
-/** Empties an entry and shifts those behind it that probed over it: no tombstones. */
-function closeGap(words: Int32Array, at: number, gap: number): void {
-  const capacity = words[at]! >>> 16;
-  const depth = words[at + 1]! & 0xff;
-  const entries = at + SEGMENT_HEADER_WORDS;
-  let index = gap;
-  for (;;) {
-    if (++index === capacity) index = 0;
-    if (words[entries + index * 2 + 1] === 0) break;
-    const home = ((((words[entries + index * 2]! & ~1) << depth) >>> 16) * capacity) >>> 16;
-    // The entry may move to the gap unless its home lies between the gap and itself (cyclically).
-    const stays = gap < index ? home > gap && home <= index : home > gap || home <= index;
-    if (stays) continue;
-    words[entries + gap * 2] = words[entries + index * 2]!;
-    words[entries + gap * 2 + 1] = words[entries + index * 2 + 1]!;
-    gap = index;
-  }
-  words[entries + gap * 2] = 0;
-  words[entries + gap * 2 + 1] = 0;
 }

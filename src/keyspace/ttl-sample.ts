@@ -8,7 +8,7 @@ import { REF_MASK, REF_REGION_SHIFT, SHARD_COUNT, SLOTS_PER_SHARD } from '../mem
 import type { Keyspace } from './keyspace.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
-import { SEGMENT_HEADER_WORDS } from './slot-index.ts';
+import { EntryFlag, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
 const SHARDS_MAX = 4;
 const KEYS_PER_SHARD_MAX = 20;
@@ -64,7 +64,7 @@ function sampleSegment(
   for (let i = 0; i < capacity && sample.alive + sample.overdue < enough; i++) {
     const entry = at + SEGMENT_HEADER_WORDS + i * 2;
     const ref = words[entry + 1]!;
-    if (ref === 0 || (words[entry]! & 1) === 0) continue;
+    if (ref === 0 || (words[entry]! & EntryFlag.Expires) === 0) continue;
     view.point(ref);
     const left = view.expireAt - now;
     if (left > 0) {

@@ -14,7 +14,7 @@ import {
   SHARD_COUNT,
 } from './layout.ts';
 
-export const DB_ENTRY_WORDS = 4;
+export const DB_ENTRY_WORDS = 5;
 
 /**
  * Where a region begins in its buffer, so that blocks begin where cache lines do. The allocator of glibc puts large

@@ -1,15 +1,23 @@
 // The flyweights of one thread over all structures of values; `Keyspace.structures`.
 
 import type { SharedMemory } from '../memory/shared-memory.ts';
+import { ElementTable } from './element-table.ts';
 import type { RootedStructure } from './rooted.ts';
+import { Encoding, Type } from './types.ts';
 
 export class Structures {
   readonly memory: SharedMemory;
   /** By type << 4 | encoding: the structure behind a rooted value. */
   readonly #rooted: (RootedStructure | null)[] = new Array(256).fill(null);
 
+  /** Fields of hashes. */
+  readonly fields: ElementTable;
+
   constructor(memory: SharedMemory) {
     this.memory = memory;
+    this.fields = new ElementTable(memory);
+    this.register(Type.Hash, Encoding.Hashtable, this.fields);
+    this.register(Type.Set, Encoding.Hashtable, new ElementTable(memory));
   }
 
   /** Registers what stands behind values of a type and encoding. Called by the constructor, for each of them. */

@@ -116,7 +116,7 @@ const DAMAGE: readonly {
   },
   {
     what: 'expiries of a segment',
-    message: /expiries, \d+ counted/,
+    message: /entries expire, \d+ counted/,
     damage: (_, { segment }) => void (segment.words[segment.at + 1]! += 1 << 16),
   },
   { what: 'a depth', message: /depth/, damage: (_, { segment }) => void segment.words[segment.at + 1]!++ },

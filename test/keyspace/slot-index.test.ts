@@ -49,7 +49,7 @@ class Mirror {
     const n = this.#made++;
     const key = Buffer.from(`key:${n}`);
     const expireAt = this.random() < 0.3 ? 1e12 + pick(this.random, 1e9) : -1;
-    const hash = (this.hashOf(this.random, n % this.hashes) & ~1) | 0;
+    const hash = (this.hashOf(this.random, n % this.hashes) & ~3) | 0;
     const local = this.locals[pick(this.random, this.locals.length)]!;
     const entry = { key, hash, local, db, ref: this.#record(key, expireAt), expireAt };
     this.shard.index.insert(db, local, hash, entry.ref, expireAt);
