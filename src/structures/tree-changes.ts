@@ -130,7 +130,7 @@ export abstract class TreeChanges extends TreeCursor {
           return;
         }
         this.#spare[level] = this.newNode(
-          this.#splitsAtEnd(level, count) ? 1 : (count >> 1) + (count >> 3),
+          this.#splitsAtEnd(level, count) ? 1 : (count >> 1) + 1 + (count >> 5),
           stride,
           max,
         );
