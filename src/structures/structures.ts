@@ -3,6 +3,7 @@
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { ElementTable } from './element-table.ts';
 import type { RootedStructure } from './rooted.ts';
+import { Stream } from './stream.ts';
 import { Encoding, Type } from './types.ts';
 
 export class Structures {
@@ -12,11 +13,14 @@ export class Structures {
 
   /** Fields of hashes. */
   readonly fields: ElementTable;
+  readonly stream: Stream;
 
   constructor(memory: SharedMemory) {
     this.memory = memory;
     this.fields = new ElementTable(memory);
+    this.stream = new Stream(memory);
     this.register(Type.Hash, Encoding.Hashtable, this.fields);
+    this.register(Type.Stream, Encoding.Stream, this.stream);
     this.register(Type.Set, Encoding.Hashtable, new ElementTable(memory));
   }
 
