@@ -3,6 +3,7 @@
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { ElementTable } from './element-table.ts';
 import type { RootedStructure } from './rooted.ts';
+import { SortedSet } from './sorted-set.ts';
 import { Stream } from './stream.ts';
 import { Encoding, Type } from './types.ts';
 
@@ -22,6 +23,7 @@ export class Structures {
     this.register(Type.Hash, Encoding.Hashtable, this.fields);
     this.register(Type.Stream, Encoding.Stream, this.stream);
     this.register(Type.Set, Encoding.Hashtable, new ElementTable(memory));
+    this.register(Type.ZSet, Encoding.Skiplist, new SortedSet(memory));
   }
 
   /** Registers what stands behind values of a type and encoding. Called by the constructor, for each of them. */

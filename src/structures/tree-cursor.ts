@@ -236,6 +236,11 @@ export abstract class TreeCursor {
     return this.count - this.pathIndex[0]!;
   }
 
+  /** Entries of the cursor's leaf in front of the cursor. */
+  get indexInLeaf(): number {
+    return this.pathIndex[0]!;
+  }
+
   /** Goes on by `steps` entries, at most `run`. @returns as next() */
   skip(steps: number): boolean {
     const index = this.pathIndex[0]! + steps;
