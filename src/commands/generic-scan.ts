@@ -11,10 +11,10 @@ import { KeyWalk, randomKey as randomKeyOf } from '../keyspace/scan.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { ShardCounter, SLOT_COUNT } from '../memory/layout.ts';
 import { globMatch } from '../protocol/glob.ts';
-import { parseInteger64 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
 import { insertArrayHeader, shownArgument } from './generic-arguments.ts';
+import { insertScanHead, scanCount, scanCursor } from './scan-arguments.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 
 const STAR = 0x2a;
@@ -27,7 +27,6 @@ const CLOSE = 0x7d;
 const HASH_BITS = 32n;
 const HASH_SPAN = 2 ** 32;
 const CURSOR_MASK = BigInt(SLOT_COUNT) * 2n ** HASH_BITS - 1n;
-const UINT64_MAX = 2n ** 64n - 1n;
 const COUNT_DEFAULT = 10;
 /** Keys visited while a shard is locked. */
 const STEP_KEYS = 1024;
@@ -54,11 +53,13 @@ function scanWork(cx: CommandContext): number {
 }
 
 function scan(cx: CommandContext): void {
-  const cursor = parseCursor(cx);
-  if (cursor < 0n) {
+  const given = scanCursor(cx, 1);
+  if (given < 0n) {
     cx.error(ErrorText.InvalidCursor);
     return;
   }
+  // Bits that mean nothing here are left out.
+  const cursor = given & CURSOR_MASK;
   if (!readScanOptions(cx)) return;
   const walk = walkFrom(Number(cursor >> HASH_BITS), Number(cursor & 0xffffffffn), filter.pinnedSlot);
   const mark = cx.reply.length;
@@ -66,33 +67,7 @@ function scan(cx: CommandContext): void {
   if (cx.handedOver) return;
   insertArrayHeader(cx, mark, found);
   const next = walk.done ? '0' : String(walk.slot * HASH_SPAN + walk.hash);
-  insertBulk(cx, mark, next);
-}
-
-/** Writes the two-element array's header and the cursor in front of the keys. */
-function insertBulk(cx: CommandContext, mark: number, cursor: string): void {
-  const { reply } = cx;
-  const head = `*2\r\n$${cursor.length}\r\n${cursor}\r\n`;
-  reply.reserve(head.length);
-  reply.bytes.copyWithin(mark + head.length, mark, reply.length);
-  reply.bytes.write(head, mark, 'latin1');
-  reply.length += head.length;
-}
-
-/**
- * The cursor as Redis 7.4 reads it: any number of 64 bits; what strtoull accepts, is accepted.
- * @returns its bits that mean something here; -1 for what is no number
- */
-function parseCursor(cx: CommandContext): bigint {
-  const exact = parseInteger64(cx.input, cx.argOff[1]!, cx.argLen[1]!);
-  if (exact !== null) return exact < 0n ? -1n : exact & CURSOR_MASK;
-  const match = /^[ \t\n\v\f\r]*([+-]?)(\d+)$/.exec(shownArgument(cx, 1));
-  // 20 digits and leading zeros: anything longer is out of range, or absurd.
-  if (match === null || match[2]!.length > 64) return -1n;
-  const value = BigInt(match[2]!);
-  const canonical = parseInteger64(Buffer.from(match[0], 'latin1'), 0, match[0].length);
-  if (value > UINT64_MAX || (canonical !== null && canonical < 0n)) return -1n;
-  return (match[1] === '-' ? BigInt.asUintN(64, -value) : value) & CURSOR_MASK;
+  insertScanHead(cx, mark, next);
 }
 
 /** Reads SCAN's options into `filter`. @returns false after an error */
@@ -104,7 +79,8 @@ function readScanOptions(cx: CommandContext): boolean {
   for (let arg = 2; arg < cx.argc; arg += 2) {
     const hasValue = arg + 1 < cx.argc;
     if (hasValue && cx.argIs(arg, 'COUNT')) {
-      if (!readCount(cx, arg + 1)) return false;
+      filter.count = scanCount(cx, arg + 1);
+      if (Number.isNaN(filter.count)) return false;
     } else if (hasValue && cx.argIs(arg, 'MATCH')) filter.patternArg = arg + 1;
     else if (hasValue && cx.argIs(arg, 'TYPE')) filter.type = typeNamed(shownArgument(cx, arg + 1));
     else if (cx.argIs(arg, 'NOVALUES')) {
@@ -124,24 +100,6 @@ function usePattern(cx: CommandContext, arg: number): void {
   const isAll = cx.argLen[arg] === 1 && cx.input[cx.argOff[arg]!] === STAR;
   filter.patternArg = isAll ? -1 : arg;
   filter.pinnedSlot = isAll ? -1 : pinnedSlot(cx, arg);
-}
-
-function readCount(cx: CommandContext, arg: number): boolean {
-  let count = cx.argInteger(arg);
-  if (Number.isNaN(count)) {
-    const large = parseInteger64(cx.input, cx.argOff[arg]!, cx.argLen[arg]!);
-    if (large === null) {
-      cx.error(ErrorText.NotInteger);
-      return false;
-    }
-    count = large < 0n ? 0 : Number.MAX_SAFE_INTEGER;
-  }
-  if (count < 1) {
-    cx.syntaxError();
-    return false;
-  }
-  filter.count = count;
-  return true;
 }
 
 function typeNamed(name: string): number {

@@ -16,10 +16,13 @@ import { infoCommands } from './family-info.ts';
 import { latencyCommands } from './family-latency.ts';
 import { memoryCommands } from './family-memory.ts';
 import { serverCommands } from './family-server.ts';
+import { setCommands } from './family-set.ts';
 import { slowlogCommands } from './family-slowlog.ts';
 import { stringCommands } from './family-string.ts';
 import { stringEditCommands } from './family-string-edit.ts';
 import { stringLcsCommands } from './family-string-lcs.ts';
+import { setAlgebraCommands } from './set-algebra.ts';
+import { setRandomCommands } from './set-random.ts';
 import { buildCommandTable, type CommandTable, type FamilyHandlers } from './table.ts';
 
 const FAMILIES: readonly FamilyHandlers[] = [
@@ -40,6 +43,9 @@ const FAMILIES: readonly FamilyHandlers[] = [
   serverCommands,
   infoCommands,
   memoryCommands,
+  setCommands,
+  setRandomCommands,
+  setAlgebraCommands,
 ];
 
 /** @returns a new table with every command that is built */
