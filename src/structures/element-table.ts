@@ -229,6 +229,74 @@ export class ElementTable extends HashTable implements RootedStructure {
     return copy;
   }
 
+  // ---- elements that expire ----
+
+  /** How many elements have expired. @param now unix time in ms */
+  countExpired(now: number): number {
+    let expired = 0;
+    for (let hash = 0; hash < HASH_SPAN && this.nextExpiry * 1000 <= now; hash += this.#widthAt(hash)) {
+      const segment = this.segmentOf(hash | 0);
+      const words = this.regions[segment >>> REF_REGION_SHIFT]!;
+      const at = (segment & REF_MASK) << 2;
+      if (words[at + 2]! * 1000 > now) continue;
+      const end = at + SEGMENT_HEADER_WORDS + (words[at]! >>> 16) * 2;
+      for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
+        if ((words[entry]! & 1) !== 0 && this.#expiryOf(words[entry + 1]!) <= now) expired++;
+      }
+    }
+    return expired;
+  }
+
+  /**
+   * Gathers elements that have expired, segment by segment; the caller removes them all. The bounds of the segments visited
+   * become exact for what is left then.
+   * @param from first hash: 0 to begin
+   * @param limit number of elements after which no more segments are visited
+   * @param refs receives elements
+   * @param hashes receives their hashes
+   * @returns the hash to go on at; HASH_SPAN at the end: then renewBound() is due
+   */
+  collectExpired(from: number, now: number, limit: number, refs: number[], hashes: number[]): number {
+    let hash = from;
+    while (hash < HASH_SPAN && refs.length < limit) {
+      const segment = this.segmentOf(hash | 0);
+      const words = this.regions[segment >>> REF_REGION_SHIFT]!;
+      const at = (segment & REF_MASK) << 2;
+      const width = HASH_SPAN / 2 ** (words[at + 1]! & DEPTH_MASK);
+      hash = (Math.floor(hash / width) + 1) * width;
+      if (words[at + 2]! * 1000 > now) continue;
+      const end = at + SEGMENT_HEADER_WORDS + (words[at]! >>> 16) * 2;
+      let first = Number.POSITIVE_INFINITY;
+      for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
+        if ((words[entry]! & 1) === 0) continue;
+        const expireAt = this.#expiryOf(words[entry + 1]!);
+        if (expireAt > now) {
+          if (expireAt < first) first = expireAt;
+          continue;
+        }
+        refs.push(words[entry + 1]!);
+        hashes.push(words[entry]! & ~1);
+      }
+      words[at + 2] = Math.min(NO_EXPIRY - 1, Math.floor(first / 1000));
+    }
+    return hash;
+  }
+
+  /** Makes the bound of all expiries the lowest of the segments' bounds. */
+  renewBound(): void {
+    let bound = NO_EXPIRY;
+    for (let hash = 0; hash < HASH_SPAN && this.expiring > 0; hash += this.#widthAt(hash)) {
+      const segment = this.segmentOf(hash | 0);
+      const words = this.regions[segment >>> REF_REGION_SHIFT]!;
+      bound = Math.min(bound, words[((segment & REF_MASK) << 2) + 2]!);
+    }
+    this.words[this.root + TableRoot.NextExpiry] = bound;
+  }
+
+  #expiryOf(ref: number): number {
+    return readExpiry(this.regions[ref >>> REF_REGION_SHIFT]!, (ref & REF_MASK) << 2);
+  }
+
   // ---- defragmentation ----
 
   /** `from` and the result are first hashes of segments; 0 stands for both ends. */
