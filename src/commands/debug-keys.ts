@@ -80,7 +80,7 @@ export function debugOtherEncoding(text: string): (cx: CommandContext) => void {
 /** DEBUG DIGEST: all shards are locked meanwhile, so that it is a point in time. */
 export function debugDigest(cx: CommandContext): void {
   withAllShards(cx, false, (shards) => {
-    cx.reply.simpleString(digestDataset(shards, cx.keyspace.memory.databaseCount, cx.rec).toHex());
+    cx.reply.simpleString(digestDataset(cx.keyspace, shards, cx.rec).toHex());
   });
 }
 
@@ -91,7 +91,7 @@ export function debugDigestValue(cx: CommandContext): void {
   for (let arg = 2; arg < cx.argc; arg++) {
     digest.reset();
     const done = withKey(cx, cx.input, cx.argOff[arg]!, cx.argLen[arg]!, cx.rec, (_shard, found) => {
-      if (found) digestValue(digest, cx.rec);
+      if (found) digestValue(digest, cx.rec, cx.keyspace);
     });
     if (!done) return;
     cx.reply.simpleString(digest.toHex());

@@ -5,16 +5,18 @@
 //
 //   data set   0; for each database that is not empty, ascending: mix its number; for each of its keys: xor the digest
 //              of the key: 0, mix the key, then as the value
-//   value      0, mix the type (Redis's number); a string: mix its bytes; if it expires: xor "!!expire!!"
+//   value      0, mix the type (Redis's number); what it consists of; if it expires: xor "!!expire!!"
+//   string     mix its bytes
+//   set        xor each member                            (digest-set.ts; other types have files of their own, too)
 //
 // Numbers are 32 bits, big endian. Keys whose time has come count as long as they are there, as in Redis.
 //
 // A digest is five words. Short inputs are hashed here: a call to OpenSSL costs several times a block of SHA-1.
 // node:crypto is loaded at the first long one: it costs a thread 1.1 MB, and few are ever asked for a digest.
-// Other types than strings will add their elements here when they are built.
 
-import type { RecordView } from './record.ts';
-import { Type } from './record.ts';
+import { digestSet } from './digest-set.ts';
+import type { Keyspace } from './keyspace.ts';
+import { type RecordView, TYPE_NAMES, Type } from './record.ts';
 import { KeyWalk } from './scan.ts';
 import type { LockedShard } from './shard.ts';
 
@@ -79,11 +81,31 @@ export class Digest {
   }
 }
 
-/** Adds type, value and expiry of a record. */
-export function digestValue(digest: Digest, rec: RecordView): void {
-  digest.mixNumber(rec.type);
-  if (rec.type !== Type.String) throw new Error(`digest: type ${rec.type} is not built`);
+/** Adds what a value of one type consists of. The record's shard is locked. */
+export type ValueDigest = (digest: Digest, rec: RecordView, keyspace: Keyspace) => void;
+
+/** By type. */
+const VALUE_DIGESTS: readonly (ValueDigest | null)[] = valueDigests([
+  [Type.String, digestString],
+  [Type.Set, digestSet],
+]);
+
+function valueDigests(list: readonly (readonly [number, ValueDigest])[]): (ValueDigest | null)[] {
+  const byType = new Array<ValueDigest | null>(TYPE_NAMES.length).fill(null);
+  for (const [type, digest] of list) byType[type] = digest;
+  return byType;
+}
+
+function digestString(digest: Digest, rec: RecordView): void {
   digest.mix(rec.bytes, rec.valueOffset, rec.valueLength);
+}
+
+/** Adds type, value and expiry of a record. */
+export function digestValue(digest: Digest, rec: RecordView, keyspace: Keyspace): void {
+  const add = VALUE_DIGESTS[rec.type]!;
+  if (add === null) throw new Error(`digest: type ${TYPE_NAMES[rec.type]} is not built`);
+  digest.mixNumber(rec.type);
+  add(digest, rec, keyspace);
   if (rec.expires) digest.xor(EXPIRE_MARK, 0, EXPIRE_MARK.length);
 }
 
@@ -92,7 +114,8 @@ export function digestValue(digest: Digest, rec: RecordView): void {
  * @param shards all of them, locked
  * @param rec a view to use
  */
-export function digestDataset(shards: readonly LockedShard[], databases: number, rec: RecordView): Digest {
+export function digestDataset(keyspace: Keyspace, shards: readonly LockedShard[], rec: RecordView): Digest {
+  const databases = keyspace.memory.databaseCount;
   const final = new Digest();
   const each = new Digest();
   for (let db = 0; db < databases; db++) {
@@ -106,7 +129,7 @@ export function digestDataset(shards: readonly LockedShard[], databases: number,
         walk.meet(shard, db, i, rec);
         each.reset();
         each.mix(rec.bytes, rec.keyOffset, rec.keyLength);
-        digestValue(each, rec);
+        digestValue(each, rec, keyspace);
         final.xorDigest(each);
       }
     }
