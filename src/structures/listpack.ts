@@ -89,8 +89,14 @@ export function backwardBytes(encoded: number): number {
   return encoded < 268435455 ? 4 : 5;
 }
 
-/** Bytes of the whole entry at `at`, a broken listpack's too. */
-function entryBytes(bytes: Buffer, at: number): number {
+/** Writes the header of a listpack whose entries are in place. @param total bytes in all @param count entries */
+export function writeListpackHeader(bytes: Buffer, base: number, total: number, count: number): void {
+  writeTotal(bytes, base, total);
+  writeCount(bytes, base, count);
+}
+
+/** Bytes of the whole entry at `at`. */
+export function entryBytes(bytes: Buffer, at: number): number {
   const encoded = encodedBytes(bytes, at);
   if (encoded <= 0) throw new Error('listpack: an entry of no known encoding');
   return encoded + backwardBytes(encoded);

@@ -2,6 +2,7 @@
 
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { ElementTable } from './element-table.ts';
+import { Quicklist } from './quicklist.ts';
 import type { RootedStructure } from './rooted.ts';
 import { SortedSet } from './sorted-set.ts';
 import { Stream } from './stream.ts';
@@ -22,6 +23,7 @@ export class Structures {
     this.stream = new Stream(memory);
     this.register(Type.Hash, Encoding.Hashtable, this.fields);
     this.register(Type.Stream, Encoding.Stream, this.stream);
+    this.register(Type.List, Encoding.Quicklist, new Quicklist(memory));
     this.register(Type.Set, Encoding.Hashtable, new ElementTable(memory));
     this.register(Type.ZSet, Encoding.Skiplist, new SortedSet(memory));
   }
