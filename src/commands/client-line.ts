@@ -18,6 +18,7 @@ export interface ClientBuffers {
 export function clientFlags(session: Session): string {
   let flags = '';
   if (session.monitor) flags += 'O';
+  if (session.blocked) flags += 'b';
   if (session.unix) flags += 'U';
   if (session.noEvict) flags += 'e';
   if (session.noTouch) flags += 'T';

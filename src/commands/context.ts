@@ -28,6 +28,14 @@ import type { Command } from './table.ts';
 const EMBSTR_MAX = 44;
 const INT_TEXT_MAX = 20;
 
+/** Who learns which keys change: implemented where clients wait for keys (execution/waiting-room.ts). */
+export interface KeyWatch {
+  /** How many wait. */
+  readonly size: number;
+  /** A key has changed; its bytes are `input` [off, off + len). */
+  changed(db: number, slot: number, hash: number, input: Buffer, off: number, len: number): void;
+}
+
 export class CommandContext {
   readonly keyspace: Keyspace;
   readonly server: ServerApi;
@@ -60,6 +68,8 @@ export class CommandContext {
   handedOver = false;
   /** Set by a command after which the connection closes once replies are out (QUIT). */
   closeAfterReply = false;
+  /** On the worker that keeps the clients that wait. */
+  keyWatch: KeyWatch | null = null;
   /** Set by block(): the command has not replied, its client waits. */
   blocks = false;
   readonly blockRequest = new BlockRequest();
@@ -257,10 +267,21 @@ export class CommandContext {
   /**
    * To be called once per key that a command changed: what watches keys learns of it here.
    * @param changes what it adds to the count of changes
-   * @param _db where the key is
+   * @param db where the key is
    */
-  keyChanged(_arg: number, changes = 1, _db = this.db): void {
+  keyChanged(arg: number, changes = 1, db = this.db): void {
     this.dirty += changes;
+    const watch = this.keyWatch;
+    if (watch !== null && watch.size !== 0) {
+      watch.changed(
+        db,
+        this.slots[arg]!,
+        this.hashes[arg]!,
+        this.input,
+        this.argOff[arg]!,
+        this.argLen[arg]!,
+      );
+    }
   }
 
   /**

@@ -188,8 +188,8 @@ function clientUnblockCommand(cx: CommandContext): void {
   }
   cx.defer(
     cx.server
-      .askAcceptors('client-unblock', { id, withError: how === 1 })
-      .then((found) => (reply) => reply.integer(found.includes(true) ? 1 : 0)),
+      .ask('client-unblock', { id, withError: how === 1 })
+      .then((waited) => (reply) => reply.integer(waited === true ? 1 : 0)),
   );
 }
 

@@ -5,7 +5,7 @@ import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
 import { Batch } from '../execution/batch.ts';
 import { Executor } from '../execution/executor.ts';
-import { encodeHandOver } from '../execution/hand-over.ts';
+import { decodeHandBack, encodeHandOver, encodeLeave, HandOverStatus } from '../execution/hand-over.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
 import { ThreadEvents } from '../execution/thread-events.ts';
 import { chmodSync, rmSync } from '../file-system.ts';
@@ -19,6 +19,8 @@ import { RequestParser } from '../protocol/request-parser.ts';
 import { ClientRegistry, clientMethods } from './client-registry.ts';
 import { Connection } from './connection.ts';
 
+/** The worker that keeps waiting clients. */
+const KEEPER = 0;
 const TICK_MS = 1000;
 const RESUME_MS = 10;
 
@@ -98,25 +100,38 @@ export class AcceptorCore {
 
   // ---- for connections ----
 
-  handOver(connection: Connection, input: Buffer, start: number, end: number): void {
-    const worker = this.#pickWorker();
+  /** @param toKeeper to the worker that keeps waiting clients, else to any */
+  handOver(connection: Connection, input: Buffer, start: number, end: number, toKeeper: boolean): void {
     const message = encodeHandOver(connection.number, connection.session, input, start, end);
     this.stats.add(Stat.HandedOver, 1);
+    this.#send(toKeeper ? KEEPER : this.#pickWorker(), message);
+  }
+
+  /** Ends the wait of a connection that is gone, if it waits. */
+  leave(number: number): void {
+    this.#send(KEEPER, encodeLeave(number));
+  }
+
+  #send(worker: number, message: Buffer): void {
     if (!this.#toWorkers[worker]!.send(message, 0, message.length)) this.stats.add(Stat.RingFull, 1);
     ring(this.#control, this.thread.start.workerThreads[worker]!);
   }
 
-  /** The workers take turns; those in a long command are passed by, unless all are. */
+  /**
+   * The workers take turns; those in a long command are passed by, unless all are. While clients wait for keys, their
+   * keeper is left to them.
+   */
   #pickWorker(): number {
     const count = this.#toWorkers.length;
     const first = this.#nextWorker;
     this.#nextWorker = (first + 1) % count;
     for (let i = 0; i < count; i++) {
       const worker = (first + i) % count;
+      if (worker === KEEPER && count > 1 && this.#control[GlobalWord.Awaited] !== 0) continue;
       const thread = this.thread.start.workerThreads[worker]!;
       if (Atomics.load(this.#control, threadWord(thread, ThreadWord.Pins)) === 0) return worker;
     }
-    return first;
+    return first === KEEPER ? count - 1 : first;
   }
 
   /** Lets a connection write at the end of this turn of the event loop. */
@@ -126,7 +141,8 @@ export class AcceptorCore {
 
   forget(connection: Connection): void {
     if (!this.#connections.delete(connection.number)) return;
-    this.#held.delete(connection);
+    if (this.#held.delete(connection)) this.stats.add(Stat.Blocked, -1);
+    if (connection.mayWaitForKeys) this.leave(connection.number);
     this.registry.remove(connection.session.id);
     if (connection.session.monitor) Atomics.sub(this.#control, GlobalWord.Monitors, 1);
     Atomics.sub(this.#control, GlobalWord.Clients, 1);
@@ -186,7 +202,10 @@ export class AcceptorCore {
     for (let worker = 0; worker < this.#fromWorkers.length; worker++) {
       const consumer = this.#fromWorkers[worker]!;
       for (let message = consumer.receive(); message !== null; message = consumer.receive()) {
-        this.#connections.get(message.readInt32LE(0))?.handedBack(message);
+        const connection = this.#connections.get(message.readInt32LE(0));
+        if (connection !== undefined) connection.handedBack(message);
+        else if (decodeHandBack(message).status === HandOverStatus.Blocked)
+          this.leave(message.readInt32LE(0));
       }
       if (consumer.takeRoomWish()) ring(this.#control, this.thread.start.workerThreads[worker]!);
       const producer = this.#toWorkers[worker]!;
@@ -298,6 +317,8 @@ export class AcceptorCore {
   /** Holds a connection back until CLIENT PAUSE ends; looks again every RESUME_MS until none is held. */
   hold(connection: Connection): void {
     this.#held.add(connection);
+    connection.session.blocked = true;
+    this.stats.add(Stat.Blocked, 1);
     if (this.#held.size > 1) return;
     const timer = setInterval(() => {
       const mode = Atomics.load(this.#control, GlobalWord.PauseMode);
@@ -306,6 +327,7 @@ export class AcceptorCore {
       clearInterval(timer);
       const held = [...this.#held];
       this.#held.clear();
+      this.stats.add(Stat.Blocked, -held.length);
       for (const connection of held) connection.resume();
     }, RESUME_MS);
   }

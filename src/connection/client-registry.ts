@@ -1,6 +1,6 @@
 // The clients of one acceptor by id, and what other threads may ask of it about them (`clientMethods`).
 //
-// CLIENT LIST, KILL and UNBLOCK ask every acceptor and put the answers together. Payloads and answers are plain data.
+// CLIENT LIST and KILL ask every acceptor and put the answers together. Payloads and answers are plain data.
 
 import { type ClientFilter, clientMatches } from '../commands/client-filter.ts';
 import { type ClientBuffers, clientLine } from '../commands/client-line.ts';
@@ -11,12 +11,6 @@ export interface RegisteredClient extends ClientBuffers {
   readonly session: Session;
   /** Closes at once; replies that it has not taken are lost. */
   kill(): void;
-  /**
-   * Ends its wait in a blocking command; absent where nothing blocks.
-   * @param withError with -UNBLOCKED instead of the reply of a timeout
-   * @returns whether it was waiting
-   */
-  unblock?(withError: boolean): boolean;
 }
 
 /** One line of CLIENT LIST. */
@@ -29,11 +23,6 @@ export interface KillRequest {
   readonly filter: ClientFilter;
   /** Never killed here: the client that asks, which closes itself after its reply. */
   readonly except: number;
-}
-
-export interface UnblockRequest {
-  readonly id: number;
-  readonly withError: boolean;
 }
 
 export class ClientRegistry {
@@ -73,10 +62,6 @@ export class ClientRegistry {
     return doomed.length;
   }
 
-  unblock(request: UnblockRequest): boolean {
-    return this.#clients.get(request.id)?.unblock?.(request.withError) ?? false;
-  }
-
   /** Ids are looked up, so that asking for a few among many clients is cheap. */
   #matching(filter: ClientFilter, now: number): RegisteredClient[] {
     const some =
@@ -96,6 +81,4 @@ export const clientMethods: Readonly<Record<string, ClientMethod>> = {
   'client-list': (registry, filter: ClientFilter) => registry.list(filter, Date.now()),
   /** @returns number of clients killed */
   'client-kill': (registry, request: KillRequest) => registry.kill(request, Date.now()),
-  /** @returns whether the client was waiting */
-  'client-unblock': (registry, request: UnblockRequest) => registry.unblock(request),
 };

@@ -3,6 +3,7 @@
 //   reading ── run ──┬─▶ replies written
 //                    ├─▶ handed over: waits for a shard worker
 //                    ├─▶ deferred: waits for another thread's answer
+//                    ├─▶ blocked: waits for a key, in the waiting room of a shard worker
 //                    └─▶ paused: waits for the end of CLIENT PAUSE
 //
 // While it waits, what arrives is kept (and beyond a bound not read), so that the commands of a connection run
@@ -24,7 +25,7 @@ import { RequestReader } from '../protocol/request-reader.ts';
 import type { AcceptorCore } from './acceptor-core.ts';
 import { RateLimit } from './rate-limit.ts';
 
-const Waiting = { No: 0, Worker: 1, Deferred: 2, Paused: 3, Rate: 4 } as const;
+const Waiting = { No: 0, Worker: 1, Deferred: 2, Paused: 3, Rate: 4, Blocked: 5 } as const;
 
 /** Input kept while the connection waits, beyond which its socket is not read. */
 const KEPT_INPUT_MAX = 1024 * 1024;
@@ -93,6 +94,11 @@ export class Connection {
     return this.socket.writableLength + (this.#unwritten === null ? 0 : this.#unwritten.length);
   }
 
+  /** Whether it waits for a key, or may do so by now for all that is known here. */
+  get mayWaitForKeys(): boolean {
+    return this.#waiting === Waiting.Blocked || this.#waiting === Waiting.Worker;
+  }
+
   /** Closes at once; pending replies are lost. */
   kill(): void {
     this.#closing = true;
@@ -135,12 +141,38 @@ export class Connection {
       this.closeAfterWriting();
       return;
     }
-    if (back.status === HandOverStatus.Paused) {
-      this.#waiting = Waiting.Paused;
-      this.#core.hold(this);
-      return;
+    switch (back.status) {
+      case HandOverStatus.Paused:
+        this.#waiting = Waiting.Paused;
+        this.#core.hold(this);
+        break;
+      case HandOverStatus.ToKeeper:
+        if (!this.#closing) this.#handOver(true);
+        break;
+      case HandOverStatus.Blocked:
+        this.#waitForKeys();
+        break;
+      case HandOverStatus.Served:
+        this.session.lastCommandAt = Date.now();
+        this.#goOn();
+        break;
+      default:
+        this.#goOn();
     }
-    this.#goOn();
+  }
+
+  /** What comes in meanwhile is kept, up to client-query-buffer-limit: a socket that is not read can't tell its end. */
+  #waitForKeys(): void {
+    this.#waiting = Waiting.Blocked;
+    this.session.blocked = true;
+    if (this.#ended) this.closeAfterWriting();
+    else this.#startReading();
+  }
+
+  #handOver(toKeeper: boolean): void {
+    this.#waiting = Waiting.Worker;
+    const { rest, restStart, restEnd } = this.#reader;
+    this.#core.handOver(this, rest, restStart, restEnd, toKeeper);
   }
 
   /** Checked about once a second. @param now ms */
@@ -169,7 +201,12 @@ export class Connection {
       return;
     }
     if (this.#waiting === Waiting.No) this.#run();
-    else if (this.#reader.size > Math.min(KEPT_INPUT_MAX, this.#reader.limit / 2)) this.#stopReading();
+    else if (
+      this.#waiting !== Waiting.Blocked &&
+      this.#reader.size > Math.min(KEPT_INPUT_MAX, this.#reader.limit / 2)
+    ) {
+      this.#stopReading();
+    }
   }
 
   /** Runs what the reader holds. */
@@ -202,8 +239,10 @@ export class Connection {
     const core = this.#core;
     switch (why) {
       case BatchEnd.HandOver:
-        this.#waiting = Waiting.Worker;
-        core.handOver(this, this.#reader.rest, this.#reader.restStart, this.#reader.restEnd);
+        this.#handOver(false);
+        break;
+      case BatchEnd.ToKeeper:
+        this.#handOver(true);
         break;
       case BatchEnd.Deferred:
         this.#waiting = Waiting.Deferred;
@@ -246,6 +285,7 @@ export class Connection {
   /** The wait is over: runs what came in meanwhile. */
   #goOn(): void {
     this.#waiting = Waiting.No;
+    this.session.blocked = false;
     if (this.#closing) return;
     if (this.#rateTimer !== null) {
       this.#waiting = Waiting.Rate;
@@ -413,7 +453,7 @@ export class Connection {
   #onEnd(): void {
     this.#core.logClose(this, 'Client closed connection');
     this.#ended = true;
-    if (this.#waiting === Waiting.No) this.closeAfterWriting();
+    if (this.#waiting === Waiting.No || this.#waiting === Waiting.Blocked) this.closeAfterWriting();
   }
 
   #onClose(): void {

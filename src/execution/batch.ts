@@ -8,7 +8,7 @@ import type { RequestReader } from '../protocol/request-reader.ts';
 import { type Executor, Outcome } from './executor.ts';
 import { LOOK_AHEAD, LOOK_AHEAD_BYTES_MIN } from './look-ahead.ts';
 
-/** The first values are those of Outcome. */
+/** Values that Outcome has, too, are the same. */
 export const BatchEnd = {
   /** Everything that was complete has run. */
   Drained: 0,
@@ -30,6 +30,10 @@ export const BatchEnd = {
   ReplyFull: 8,
   /** Enough commands for one turn. */
   TurnOver: 9,
+  /** The next command is for the worker that keeps waiting clients. */
+  ToKeeper: 10,
+  /** The last command waits for a key (on that worker only). */
+  Blocked: 11,
 } as const;
 export type BatchEnd = (typeof BatchEnd)[keyof typeof BatchEnd];
 
@@ -69,6 +73,7 @@ export class Batch {
       if (status === ParseStatus.Empty) continue;
       const mark = cx.reply.length;
       const outcome = this.#executor.execute(parser);
+      if (outcome === Outcome.Blocked) return outcome;
       if (outcome !== Outcome.Done && outcome !== Outcome.Close && outcome !== Outcome.Deferred) {
         reader.rewind();
         return outcome;

@@ -8,6 +8,10 @@
 // A command that works for long may let others have its shards for a moment (breathe); its keys stay pinned meanwhile
 // (keyspace/pins.ts), and commands that would write them wait: on an acceptor by being handed over, on a worker asleep.
 //
+// Clients wait for keys (BLPOP) in the waiting room of one worker, the keeper. Commands that block, and commands that write
+// a key somebody waits for, run there and nowhere else: elsewhere execute() answers ToKeeper. The keeper serves who waits
+// before it frees the locks (waiter-service.ts).
+//
 // Deadlock: every thread takes shard locks in ascending order, and a command holds none when it begins. The pool's
 // lock (memory/chunk-pool.ts) is taken last and never held while taking another.
 
@@ -24,6 +28,7 @@ import {
   KeyPlan,
   Place,
 } from '../commands/table.ts';
+import { isAwaited } from '../keyspace/awaited.ts';
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { isPinned, PINS_MAX, pinKeys, unpinKeys, waitForPins } from '../keyspace/pins.ts';
@@ -33,6 +38,8 @@ import { GlobalWord, PauseMode, SHARD_COUNT, ShardCounter, SLOT_TO_SHARD_SHIFT }
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
 import { LookAhead } from './look-ahead.ts';
+import type { Waiter } from './waiter.ts';
+import type { WaiterLocks, WaiterService } from './waiter-service.ts';
 
 export const Outcome = {
   /** The reply is written. */
@@ -49,6 +56,10 @@ export const Outcome = {
   ToAcceptor: 5,
   /** A web browser talks to us: the connection closes at once, without any reply. */
   Attack: 6,
+  /** Must run on the worker that keeps waiting clients; nothing has happened. */
+  ToKeeper: 10,
+  /** The client waits, without a reply (on that worker only). */
+  Blocked: 11,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -84,7 +95,7 @@ const BREATH_MS = 0.05;
 /** How long an acceptor waits for a lock while a long command is running somewhere (ms). */
 const WAIT_FOR_BREATH_MS = 1;
 
-export class Executor {
+export class Executor implements WaiterLocks {
   readonly cx: CommandContext;
   readonly table: CommandTable;
   readonly ahead: LookAhead;
@@ -119,6 +130,8 @@ export class Executor {
   precise: boolean;
   /** Without requirepass every client may do everything, also one that came before it was cleared. */
   passwordSet = false;
+  /** On the worker that keeps waiting clients, see keep(). */
+  #waiters: WaiterService | null = null;
 
   constructor(keyspace: Keyspace, server: ServerApi, events: ExecutorEvents, worker: boolean) {
     this.cx = new CommandContext(keyspace, server, worker);
@@ -132,6 +145,12 @@ export class Executor {
     this.precise = worker;
     if (worker) this.cx.pause = this;
     this.#followConfig();
+  }
+
+  /** Makes this the executor of the thread that keeps waiting clients. */
+  keep(waiters: WaiterService): void {
+    this.#waiters = waiters;
+    this.cx.keyWatch = waiters.room;
   }
 
   /** Begins a batch: sets the clock that its commands run at. */
@@ -177,7 +196,10 @@ export class Executor {
     }
     if (this.#worker) {
       if (command.place >= Place.Connection) return Outcome.ToAcceptor;
-    } else if (command.place === Place.Worker) return Outcome.HandOver;
+      if (this.#waiters === null && changesAnything(command)) return Outcome.ToKeeper;
+    } else if (command.place === Place.Worker) {
+      return changesAnything(command) ? Outcome.ToKeeper : Outcome.HandOver;
+    }
     if (this.maxMemory !== 0 && this.#keyspace.usedBytes() > this.maxMemory) {
       const room = this.#events.makeRoom();
       if (!room && (flags & CommandFlag.Denyoom) !== 0) return this.#reject(command, ErrorText.OutOfMemory);
@@ -188,7 +210,10 @@ export class Executor {
   #run(command: Command): Outcome {
     const cx = this.cx;
     const plan = command.keyPlan;
-    if (plan === KeyPlan.Single || (plan === KeyPlan.Range && isOneKey(command, cx.argc))) {
+    if (
+      (plan === KeyPlan.Single || (plan === KeyPlan.Range && isOneKey(command, cx.argc))) &&
+      (this.#waiters === null || this.#waiters.room.size === 0)
+    ) {
       const arg = command.firstKey;
       this.#hashOne(arg);
       const shard = this.#keyspace.shards[cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT]!;
@@ -199,13 +224,13 @@ export class Executor {
       this.#keyCount = 1;
     } else if (plan !== KeyPlan.None && !this.#lockKeys(command)) return Outcome.HandOver;
 
-    if (
-      this.#control[GlobalWord.Pinning] !== 0 &&
-      (command.flags & CommandFlag.Write) !== 0 &&
-      this.#locked !== Locked.None &&
-      !this.#waitForPins()
-    ) {
-      return Outcome.HandOver;
+    if ((command.flags & (CommandFlag.Write | CommandFlag.Blocking)) !== 0 && this.#locked !== Locked.None) {
+      if (this.#control[GlobalWord.Awaited] !== 0 && this.#waiters === null && this.#isKeyAwaited()) {
+        this.#unlock();
+        return Outcome.ToKeeper;
+      }
+      // Who would wait for a pinned key waits for the pin first: its writer would not know of it.
+      if (this.#control[GlobalWord.Pinning] !== 0 && !this.#waitForPins()) return Outcome.HandOver;
     }
     if (!this.#worker && command.place === Place.Estimated && command.estimate!(cx) > IN_PLACE_WORK_MAX) {
       this.#unlock();
@@ -237,6 +262,7 @@ export class Executor {
     cx.handedOver = false;
     cx.deferred = null;
     cx.closeAfterReply = false;
+    cx.blocks = false;
     cx.reply.resp = cx.session.resp;
     const db = cx.session.db;
     if (this.precise) this.#groupStart = performance.now();
@@ -245,20 +271,116 @@ export class Executor {
     } catch (error) {
       if (!(error instanceof OutOfMemoryError)) throw error;
       cx.reply.truncate(mark);
+      cx.blocks = false;
       cx.error(ErrorText.OutOfMemory);
     }
-    if (cx.dirty !== 0 && this.#lastShard >= 0) this.#countDirty();
-    this.#unlock();
+    if (cx.dirty !== 0 && this.#lastShard >= 0) this.countDirty(cx.dirty);
+    if (cx.blocks) return this.#wait(command, mark, db);
     if (cx.handedOver) {
+      this.#unlock();
       cx.reply.truncate(mark);
       return Outcome.HandOver;
     }
-    if (this.#control[GlobalWord.Monitors] !== 0 && (command.flags & UNMONITORED) === 0) {
-      this.#events.monitored(cx, db);
+    if (this.#waiters === null || this.#waiters.room.size === 0) {
+      this.#unlock();
+      this.#tellMonitors(command, db);
+      this.#count(command);
+    } else {
+      this.#tellMonitors(command, db);
+      this.#count(command);
+      this.#serveWaiters(command);
+      this.#unlock();
     }
-    this.#count(command);
     if (cx.deferred !== null) return Outcome.Deferred;
     return cx.closeAfterReply ? Outcome.Close : Outcome.Done;
+  }
+
+  /** The command has called block(). */
+  #wait(command: Command, mark: number, db: number): Outcome {
+    const { cx } = this;
+    const waiters = this.#waiters;
+    cx.reply.truncate(mark);
+    if (waiters === null) {
+      this.#unlock();
+      return Outcome.ToKeeper;
+    }
+    waiters.admit(cx, this.#keyArgs, this.#keyCount);
+    // What it has changed before it had to wait.
+    this.#serveWaiters(command);
+    this.#unlock();
+    cx.session.lastCommand = command;
+    this.#tellMonitors(command, db);
+    return Outcome.Blocked;
+  }
+
+  /** Serves those who wait for what a command has changed. */
+  #serveWaiters(command: Command): void {
+    const waiters = this.#waiters!;
+    if (changesAnything(command)) waiters.room.allChanged();
+    if (waiters.room.hasReady) waiters.serve(this);
+  }
+
+  /** Serves those who wait for what has changed while no command was run; on the worker that keeps them. */
+  serveReady(): void {
+    this.#waiters!.serve(this);
+    this.#unlock();
+  }
+
+  /** Whether somebody waits for a key of the command being run. */
+  #isKeyAwaited(): boolean {
+    const { cx } = this;
+    for (let i = 0; i < this.#keyCount; i++) {
+      const arg = this.#keyArgs[i]!;
+      if (isAwaited(this.#control, cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT, cx.hashes[arg]!)) return true;
+    }
+    return false;
+  }
+
+  // ---- locks, for waiters ----
+
+  holds(shard: number): boolean {
+    if (this.#locked === Locked.None) return false;
+    if (this.#locked === Locked.One) return shard === this.#lastShard;
+    return (shard < 32 ? this.#low & (1 << shard) : this.#high & (1 << (shard - 32))) !== 0;
+  }
+
+  holdFor(waiter: Waiter): void {
+    if (!this.#holdsAll(waiter.low, waiter.high)) {
+      this.#unlock();
+      this.#low = waiter.low;
+      this.#high = waiter.high;
+      this.#locked = Locked.Several;
+      this.#relock();
+    }
+    const { memory } = this.#keyspace;
+    while (this.#control[GlobalWord.Pinning] !== 0 && waiter.meetsPin(memory)) {
+      this.#release();
+      waitForPins(memory);
+      this.#relock();
+    }
+  }
+
+  #holdsAll(low: number, high: number): boolean {
+    if (this.#locked === Locked.Several) return (low & ~this.#low) === 0 && (high & ~this.#high) === 0;
+    if (this.#locked === Locked.None) return false;
+    const one = this.#lastShard;
+    return one < 32 ? low === 1 << one && high === 0 : low === 0 && high === 1 << (one - 32);
+  }
+
+  timed(cx: CommandContext, usec: number): void {
+    if (this.slowerThan >= 0 && usec >= this.slowerThan) this.#events.slow(cx, usec);
+    const ms = Math.floor(usec / 1000);
+    if (this.latencyThreshold > 0 && ms >= this.latencyThreshold) this.#events.late(cx, ms);
+  }
+
+  countDirty(changes: number): void {
+    (this.#keyspace.shards[this.#lastShard] as LockedShard).count(ShardCounter.Dirty, changes);
+  }
+
+  #tellMonitors(command: Command, db: number): void {
+    if (this.#control[GlobalWord.Monitors] !== 0 && (command.flags & UNMONITORED) === 0) {
+      this.#events.monitored(this.cx, db);
+    }
   }
 
   #find(): Command | null {
@@ -324,11 +446,36 @@ export class Executor {
       if (shard < 32) this.#low |= 1 << shard;
       else this.#high |= 1 << (shard - 32);
     }
+    if (this.#waiters !== null && this.#waiters.room.size !== 0) this.#addShardsOfWaiters(count);
     this.#keyCount = count;
     this.#locked = Locked.Several;
     if (this.#lockBits(this.#low, 0) && this.#lockBits(this.#high, 32)) return true;
     this.#unlock();
     return false;
+  }
+
+  /**
+   * Adds the shards of whoever would be served first for each key of the command, so that the locks are enough for it and
+   * nobody sees the command without what it brings about.
+   */
+  #addShardsOfWaiters(count: number): void {
+    if ((this.cx.command.flags & CommandFlag.Write) === 0) return;
+    const { cx } = this;
+    const { room } = this.#waiters!;
+    for (let i = 0; i < count; i++) {
+      const arg = this.#keyArgs[i]!;
+      const waiter = room.firstFor(
+        cx.db,
+        cx.slots[arg]!,
+        cx.hashes[arg]!,
+        cx.input,
+        cx.argOff[arg]!,
+        cx.argLen[arg]!,
+      );
+      if (waiter === null) continue;
+      this.#low |= waiter.low;
+      this.#high |= waiter.high;
+    }
   }
 
   /** Locks the shards of one half, in ascending order. @returns false if one was busy; the bits are then those held */
@@ -449,10 +596,6 @@ export class Executor {
     }
   }
 
-  #countDirty(): void {
-    (this.#keyspace.shards[this.#lastShard] as LockedShard).count(ShardCounter.Dirty, this.cx.dirty);
-  }
-
   #count(command: Command): void {
     const stats = this.#server.stats;
     const session = this.cx.session;
@@ -470,11 +613,7 @@ export class Executor {
     const usec = Math.max(0, ((now - this.#groupStart) * 1000) / this.#grouped);
     for (let i = 0; i < this.#grouped; i++) stats.timed(this.#group[i]!, usec, 1);
     this.#groupStart = now;
-    if (this.precise) {
-      if (this.slowerThan >= 0 && usec >= this.slowerThan) this.#events.slow(this.cx, usec);
-      const ms = Math.floor(usec / 1000);
-      if (this.latencyThreshold > 0 && ms >= this.latencyThreshold) this.#events.late(this.cx, ms);
-    }
+    if (this.precise) this.timed(this.cx, usec);
     this.#grouped = 0;
   }
 
@@ -514,6 +653,11 @@ const nap = new Int32Array(new SharedArrayBuffer(4));
 /** Sleeps. @param ms fractions count */
 function sleep(ms: number): void {
   Atomics.wait(nap, 0, 0, ms);
+}
+
+/** Whether a command changes keys without naming any: FLUSHALL, SWAPDB. */
+function changesAnything(command: Command): boolean {
+  return command.keyPlan === KeyPlan.None && (command.flags & CommandFlag.Write) !== 0;
 }
 
 /** Whether a command with a range of keys was given only one. */

@@ -6,7 +6,7 @@
 //     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags
 //     3  client id, low word   4  high word                    3  bytes of input done
 //     5  bytes of name         6  bytes of address             4  status (HandOverStatus)
-//     7  -                                                     5  commands run   6  id of the last command   7  -
+//     7  kind (HandOverKind)                                   5  commands run   6  id of the last command   7  -
 //     name, address, input                                     replies
 //
 // Both are words of 32 bits, little endian. They never leave the process.
@@ -24,6 +24,20 @@ export const HandOverStatus = {
   Return: 2,
   /** CLIENT PAUSE holds the next command back. */
   Paused: 3,
+  /** The next command is for the worker that keeps waiting clients. */
+  ToKeeper: 4,
+  /** The last command waits: its reply comes in another message, with Served. */
+  Blocked: 5,
+  /** The reply of a command that has waited. */
+  Served: 6,
+} as const;
+
+/** What a message to a worker is. */
+export const HandOverKind = {
+  /** Input to run. */
+  Run: 0,
+  /** The connection is closed: if it waits, its wait is over. Header only. */
+  Leave: 1,
 } as const;
 
 const NO_TOUCH = 1 << 8;
@@ -56,11 +70,24 @@ export function encodeHandOver(
   message.writeInt32LE(Math.floor(session.id / 4294967296), 16);
   message.writeInt32LE(name.length, 20);
   message.writeInt32LE(address.length, 24);
-  message.writeInt32LE(0, 28);
+  message.writeInt32LE(HandOverKind.Run, 28);
   name.copy(message, HAND_OVER_HEADER);
   address.copy(message, HAND_OVER_HEADER + name.length);
   input.copy(message, HAND_OVER_HEADER + name.length + address.length, start, end);
   return message;
+}
+
+/** @param connection its number; HandOverKind.Leave */
+export function encodeLeave(connection: number): Buffer {
+  const message = Buffer.alloc(HAND_OVER_HEADER);
+  message.writeInt32LE(connection, 0);
+  message.writeInt32LE(HandOverKind.Leave, 28);
+  return message;
+}
+
+/** @returns the HandOverKind of a message to a worker */
+export function handOverKind(message: Buffer): number {
+  return message.readInt32LE(28);
 }
 
 export interface HandOver {

@@ -3,6 +3,8 @@
 //
 // It has no event loop of its own: it sleeps on its doorbell, and looks at its rings, its control port and the clock
 // when it wakes. Work handed over comes first; background work goes in steps of about a millisecond.
+//
+// The first worker also keeps the clients that wait in blocking commands, of all acceptors (waiting-room.ts).
 
 import { bellOf, ring, sleep } from '../memory/doorbell.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
@@ -12,9 +14,23 @@ import { RequestReader } from '../protocol/request-reader.ts';
 import { Background } from './background.ts';
 import { Batch, BatchEnd } from './batch.ts';
 import { Executor } from './executor.ts';
-import { decodeHandOver, encodeHandBack, HandOverStatus, sessionFlags } from './hand-over.ts';
+import {
+  decodeHandOver,
+  encodeHandBack,
+  HandOverKind,
+  HandOverStatus,
+  handOverKind,
+  sessionFlags,
+} from './hand-over.ts';
 import { ThreadContext, type ThreadStart } from './thread-context.ts';
 import { ThreadEvents } from './thread-events.ts';
+import { WaiterService } from './waiter-service.ts';
+
+/** Of CLIENT UNBLOCK. */
+export interface UnblockRequest {
+  readonly id: number;
+  readonly withError: boolean;
+}
 
 /** Commands run for one connection before the next one gets its turn. */
 const TURN_COMMANDS = 512;
@@ -30,13 +46,19 @@ export class ShardWorker {
   readonly #fromAcceptors: RingConsumer[];
   readonly #toAcceptors: RingProducer[];
   readonly #control: Int32Array;
+  /** On the first worker only. */
+  readonly #waiters: WaiterService | null;
   #published = 0;
 
   constructor(start: ThreadStart) {
-    this.thread = new ThreadContext(start, 'shard-worker', {});
+    this.thread = new ThreadContext(start, 'shard-worker', {
+      'client-unblock': (request: UnblockRequest) => this.#unblock(request),
+    });
     this.#background = new Background(this.thread);
     const events = new ThreadEvents(this.thread.control, () => this.#background.makeRoom());
     this.#executor = new Executor(this.thread.keyspace, this.thread, events, true);
+    this.#waiters = start.number === 0 ? new WaiterService(this.thread.keyspace, this.thread) : null;
+    if (this.#waiters !== null) this.#executor.keep(this.#waiters);
     this.#batch = new Batch(this.#executor, this.#parser);
     this.#control = this.thread.keyspace.memory.control;
     this.#fromAcceptors = start.rings.map((pair) => new RingConsumer(pair.toWorker));
@@ -56,7 +78,7 @@ export class ShardWorker {
       const seen = bellOf(this.#control, start.thread);
       control.poll();
       const worked = this.#serve();
-      const wait = this.#background.step(performance.now());
+      const wait = Math.min(this.#background.step(performance.now()), this.#tendWaiters());
       if (!worked) sleep(this.#control, start.thread, seen, Math.min(wait, IDLE_MS));
       this.#publish();
     }
@@ -73,7 +95,8 @@ export class ShardWorker {
       if (consumer.takeRoomWish()) this.#ringAcceptor(acceptor);
       if (message === null) continue;
       worked = true;
-      this.#runFor(acceptor, message);
+      if (handOverKind(message) === HandOverKind.Run) this.#runFor(acceptor, message);
+      else this.#waiters!.leave(acceptor, message.readInt32LE(0));
     }
     return worked;
   }
@@ -85,11 +108,14 @@ export class ShardWorker {
     const reader = new RequestReader();
     reader.feed(message.subarray(inputAt));
     let status: number = HandOverStatus.Done;
+    this.#waiters?.runsFor(acceptor, connection);
     executor.begin();
     // A reply of any size is gathered whole: nothing is sent while locks are held, and the acceptor applies the limits.
     const why = this.#batch.run(reader, session, TURN_COMMANDS);
     if (why === BatchEnd.Close) status = HandOverStatus.Close;
     else if (why === BatchEnd.Paused) status = HandOverStatus.Paused;
+    else if (why === BatchEnd.ToKeeper) status = HandOverStatus.ToKeeper;
+    else if (why === BatchEnd.Blocked) status = HandOverStatus.Blocked;
     else if (why !== BatchEnd.Drained) status = HandOverStatus.Return;
     executor.end();
     const back = {
@@ -104,6 +130,34 @@ export class ShardWorker {
     this.#send(acceptor, encodeHandBack(back, reply.bytes, reply.length));
     reply.reset();
     this.#parser.trim();
+    this.#answerWaiters();
+  }
+
+  /** Ends waits whose time is over, and those of keys that were deleted. @returns ms until it wants to be called again */
+  #tendWaiters(): number {
+    const waiters = this.#waiters;
+    if (waiters === null || waiters.room.size === 0) return IDLE_MS;
+    waiters.room.noteGone();
+    if (waiters.room.hasReady) {
+      this.#executor.begin();
+      this.#executor.serveReady();
+      this.#executor.end();
+    }
+    waiters.endOverdue(Date.now());
+    this.#answerWaiters();
+    return waiters.dueIn(Date.now());
+  }
+
+  #unblock({ id, withError }: UnblockRequest): boolean {
+    const waited = this.#waiters!.unblock(id, withError);
+    this.#answerWaiters();
+    return waited;
+  }
+
+  #answerWaiters(): void {
+    const waiters = this.#waiters;
+    if (waiters === null) return;
+    for (const { acceptor, message } of waiters.takeReplies()) this.#send(acceptor, message);
   }
 
   #send(acceptor: number, message: Buffer): void {

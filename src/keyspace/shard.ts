@@ -21,6 +21,7 @@ import {
 import { holderOf, isWaitedFor, lock, lockWithin, tryLock, trySpin, unlock } from '../memory/lock.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import type { Structures } from '../structures/structures.ts';
+import { markGone } from './awaited.ts';
 import { fieldsBound } from './field-bound.ts';
 import { headerBytes, RecordView, Type, writeExpiry, writeHeader } from './record.ts';
 import { DbWord, NO_EXPIRY, SlotIndex } from './slot-index.ts';
@@ -51,6 +52,7 @@ export class Shard {
   readonly #dead: RecordView;
   readonly #structures: Structures;
   readonly #buriedWord: number;
+  readonly #awaitedGoneWord: number;
 
   constructor(memory: SharedMemory, id: number, meter: UsageMeter, structures: Structures) {
     this.id = id;
@@ -65,6 +67,7 @@ export class Shard {
     this.#dead = new RecordView(memory);
     this.#structures = structures;
     this.#buriedWord = shardWord(id, ShardWord.Buried);
+    this.#awaitedGoneWord = shardWord(id, ShardWord.AwaitedGone);
   }
 
   /** Takes the lock unless another thread has it. @returns null if it has */
@@ -309,6 +312,7 @@ export class Shard {
     this.index.remove(view.db, view.slot & LOCAL_MASK, view.hash, view.ref);
     this.#drop(view.ref);
     view.ref = 0;
+    if (this.#control[this.#awaitedGoneWord] !== 0) markGone(this.#control, this.id);
   }
 
   /** Deletes all keys of a slot. @param local the slot less the shard's first @returns how many there were */

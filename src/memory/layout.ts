@@ -85,6 +85,12 @@ export const GlobalWord = {
   QuicklistPackedThreshold: 608,
   /** Threads that have keys pinned for a long command. */
   Pinning: 640,
+  /** Keys that clients wait for, in all: see keyspace/awaited.ts. */
+  Awaited: 672,
+  /** 1: a shard has its GoneMark set. */
+  AwaitedGone: 704,
+  /** Thread id of the worker that keeps the waiting clients. */
+  WaitingThread: 736,
 } as const;
 
 /** Values of `GlobalWord.PauseMode`. */
@@ -131,6 +137,8 @@ export const ShardCounter = {
   /** Records and index blocks that active defragmentation moved; those it looked at and left. */
   DefragHits: 10,
   DefragMisses: 11,
+  /** Fields of hashes removed because their time had come. */
+  ExpiredFields: 12,
 } as const;
 /** Int32 words of a shard's header behind the heads; changed under the shard's lock. */
 export const SHARD_WORDS_OFFSET = 640;
@@ -140,6 +148,12 @@ export const ShardWord = {
   BuriedCount: 1,
   /** Keys that a long command holds while it lets the lock go: see keyspace/pins.ts. */
   Pinned: 2,
+  /** Keys that clients wait for, see keyspace/awaited.ts: how many, how many of them for their deletion, a mark. */
+  Awaited: 4,
+  AwaitedGone: 5,
+  GoneMark: 6,
+  /** First of 64 words of bits by index hash; they end the header. */
+  AwaitedBits: 32,
 } as const;
 export const CONTROL_BYTES = SHARDS_BYTE_OFFSET + SHARD_COUNT * SHARD_HEADER_BYTES;
 

@@ -49,6 +49,12 @@ export const Stat = {
   DefragNowMs: 34,
   /** Percent of a core that active defragmentation takes now. */
   DefragPercent: 35,
+  /** Listpacks and intsets of RESTORE that were checked to the last entry. */
+  DumpSanitizations: 36,
+  /** Kept by the worker that keeps waiting clients: keys waited for, those waited for in case of their deletion, clients with a time-out. */
+  BlockingKeys: 40,
+  BlockingKeysOnGone: 41,
+  BlockedWithTimeout: 42,
 } as const;
 export const STAT_COUNT = 64;
 
@@ -78,6 +84,9 @@ const GAUGES: ReadonlySet<number> = new Set([
   Stat.CpuSystemMs,
   Stat.HeapBytes,
   Stat.Blocked,
+  Stat.BlockingKeys,
+  Stat.BlockingKeysOnGone,
+  Stat.BlockedWithTimeout,
   Stat.ClientsQueryMemory,
   Stat.ClientsOutputMemory,
   Stat.Keys,

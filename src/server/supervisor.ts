@@ -166,6 +166,7 @@ export class Supervisor implements SupervisorApi {
         this.threads.callAcceptors(method, payload),
       'call-threads': ({ method, payload }: { method: string; payload: unknown }) =>
         this.threads.callAll(method, payload),
+      'client-unblock': (request: unknown) => this.threads.callKeeper('client-unblock', request),
       monitor: (line: string) => this.threads.tellAcceptors('monitor-line', line),
       slow: (entry: SlowEntry) => this.slowLog.add(entry),
     };

@@ -86,6 +86,11 @@ export class Threads {
     return Promise.all(this.workers.map((thread) => thread.control.call(method, payload)));
   }
 
+  /** Calls the worker that keeps waiting clients. */
+  callKeeper(method: string, payload?: unknown): Promise<unknown> {
+    return this.workers[0]!.control.call(method, payload);
+  }
+
   async callAll(method: string, payload?: unknown): Promise<unknown[]> {
     const answers = await Promise.all([
       this.callAcceptors(method, payload),

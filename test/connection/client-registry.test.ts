@@ -60,13 +60,13 @@ describe('client registry', () => {
   });
 
   it('answers other threads', () => {
-    const waiting = { ...client(1), unblock: (withError: boolean) => withError };
-    const registry = registryOf(waiting, client(2));
-    const unblock = (id: number, withError: boolean) =>
-      clientMethods['client-unblock']!(registry, { id, withError });
-    expect(unblock(1, true)).toBe(true);
-    expect(unblock(1, false)).toBe(false);
-    expect(unblock(2, true)).toBe(false);
-    expect(unblock(9, true)).toBe(false);
+    const registry = registryOf(client(1, { blocked: true }), client(2));
+    const lines = clientMethods['client-list']!(registry, { ids: [2, 1, 9] }) as {
+      id: number;
+      line: string;
+    }[];
+    expect(lines.map(({ id }) => id)).toEqual([2, 1]);
+    expect(lines[1]!.line).toContain(' flags=b ');
+    expect(clientMethods['client-kill']!(registry, { filter: {}, except: 2 })).toBe(1);
   });
 });
