@@ -11,6 +11,7 @@ import { configCommands } from './family-config.ts';
 import { connectionCommands } from './family-connection.ts';
 import { debugCommands } from './family-debug.ts';
 import { genericCommands } from './family-generic.ts';
+import { hashCommands } from './family-hash.ts';
 import { hyperloglogCommands } from './family-hyperloglog.ts';
 import { infoCommands } from './family-info.ts';
 import { latencyCommands } from './family-latency.ts';
@@ -33,6 +34,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   bitmapCommands,
   bitmapFieldCommands,
   genericCommands,
+  hashCommands,
   hyperloglogCommands,
   debugCommands,
   connectionCommands,

@@ -144,7 +144,7 @@ export function statsLines(cx: CommandContext): InfoLines {
     ['sync_full', 0],
     ['sync_partial_ok', 0],
     ['sync_partial_err', 0],
-    ['expired_subkeys', 0],
+    ['expired_subkeys', keyspace.sum(ShardCounter.ExpiredFields)],
     ['expired_keys', keyspace.sum(ShardCounter.Expired)],
     ['expired_stale_perc', stalePercent(cx).toFixed(2)],
     ['expired_time_cap_reached_count', stats.sum(Stat.ExpireCapReached)],

@@ -14,6 +14,7 @@
 // A digest is five words. Short inputs are hashed here: a call to OpenSSL costs several times a block of SHA-1.
 // node:crypto is loaded at the first long one: it costs a thread 1.1 MB, and few are ever asked for a digest.
 
+import { digestHash } from './digest-hash.ts';
 import { digestSet } from './digest-set.ts';
 import type { Keyspace } from './keyspace.ts';
 import { type RecordView, TYPE_NAMES, Type } from './record.ts';
@@ -88,6 +89,7 @@ export type ValueDigest = (digest: Digest, rec: RecordView, keyspace: Keyspace) 
 const VALUE_DIGESTS: readonly (ValueDigest | null)[] = valueDigests([
   [Type.String, digestString],
   [Type.Set, digestSet],
+  [Type.Hash, digestHash],
 ]);
 
 function valueDigests(list: readonly (readonly [number, ValueDigest])[]): (ValueDigest | null)[] {

@@ -60,6 +60,7 @@ const RESET_COUNTERS = [
   ShardCounter.Commands,
   ShardCounter.DefragHits,
   ShardCounter.DefragMisses,
+  ShardCounter.ExpiredFields,
 ];
 
 /** A pause is kept as its end modulo 2^32 ms, so it can lie this far ahead: 24 days. */
