@@ -132,6 +132,13 @@ export class SortedSet implements RootedStructure, MoveListener {
     return true;
   }
 
+  /** As remove(), for an element that is known to be there. */
+  removeElement(hash: number, ref: number): void {
+    this.table.unlink(hash, ref);
+    this.#removeFromTree(ref);
+    this.#arena.free(ref);
+  }
+
   /** Removes the member at the tree's cursor; the cursor is nowhere then. */
   removeHere(): void {
     const { ref } = this.tree;
