@@ -110,6 +110,7 @@ export class AcceptorCore {
   /** Ends the wait of a connection that is gone, if it waits. */
   leave(number: number): void {
     this.#send(KEEPER, encodeLeave(number));
+    Atomics.add(this.#control, threadWord(this.thread.start.thread, ThreadWord.Leaves), 1);
   }
 
   #send(worker: number, message: Buffer): void {

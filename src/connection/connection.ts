@@ -165,8 +165,14 @@ export class Connection {
   #waitForKeys(): void {
     this.#waiting = Waiting.Blocked;
     this.session.blocked = true;
-    if (this.#ended) this.closeAfterWriting();
+    if (this.#ended) this.#leave();
     else this.#startReading();
+  }
+
+  /** The client is gone while it waits for a key. */
+  #leave(): void {
+    this.#core.leave(this.number);
+    this.closeAfterWriting();
   }
 
   #handOver(toKeeper: boolean): void {
@@ -423,7 +429,7 @@ export class Connection {
     }
     this.#endRateWait();
     if (this.#waiting === Waiting.Rate) this.resume();
-    else if (this.#waiting === Waiting.No) this.#startReading();
+    else if (this.#mayRead) this.#startReading();
   }
 
   #endRateWait(): void {
@@ -447,13 +453,19 @@ export class Connection {
 
   #onDrain(): void {
     this.#softLimitSince = 0;
-    if (this.#waiting === Waiting.No) this.#startReading();
+    if (this.#mayRead) this.#startReading();
+  }
+
+  /** Whether nothing in what it does now speaks against reading. */
+  get #mayRead(): boolean {
+    return this.#waiting === Waiting.No || this.#waiting === Waiting.Blocked;
   }
 
   #onEnd(): void {
     this.#core.logClose(this, 'Client closed connection');
     this.#ended = true;
-    if (this.#waiting === Waiting.No || this.#waiting === Waiting.Blocked) this.closeAfterWriting();
+    if (this.#waiting === Waiting.Blocked) this.#leave();
+    else if (this.#waiting === Waiting.No) this.closeAfterWriting();
   }
 
   #onClose(): void {

@@ -224,8 +224,9 @@ export class Executor implements WaiterLocks {
       this.#keyCount = 1;
     } else if (plan !== KeyPlan.None && !this.#lockKeys(command)) return Outcome.HandOver;
 
-    if ((command.flags & (CommandFlag.Write | CommandFlag.Blocking)) !== 0 && this.#locked !== Locked.None) {
-      if (this.#control[GlobalWord.Awaited] !== 0 && this.#waiters === null && this.#isKeyAwaited()) {
+    const { flags } = command;
+    if ((flags & (CommandFlag.Write | CommandFlag.Blocking)) !== 0 && this.#locked !== Locked.None) {
+      if (this.#isForKeeper(flags)) {
         this.#unlock();
         return Outcome.ToKeeper;
       }
@@ -326,8 +327,10 @@ export class Executor implements WaiterLocks {
     this.#unlock();
   }
 
-  /** Whether somebody waits for a key of the command being run. */
-  #isKeyAwaited(): boolean {
+  /** Whether the command being run writes a key that somebody waits for, and this is not where these are kept. */
+  #isForKeeper(flags: number): boolean {
+    if (this.#control[GlobalWord.Awaited] === 0 || this.#waiters !== null) return false;
+    if ((flags & CommandFlag.Write) === 0) return false;
     const { cx } = this;
     for (let i = 0; i < this.#keyCount; i++) {
       const arg = this.#keyArgs[i]!;

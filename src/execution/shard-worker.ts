@@ -7,6 +7,7 @@
 // The first worker also keeps the clients that wait in blocking commands, of all acceptors (waiting-room.ts).
 
 import { bellOf, ring, sleep } from '../memory/doorbell.ts';
+import { ThreadWord, threadWord } from '../memory/layout.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Stat } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
@@ -45,6 +46,11 @@ export class ShardWorker {
   readonly #background: Background;
   readonly #fromAcceptors: RingConsumer[];
   readonly #toAcceptors: RingProducer[];
+  /** Messages taken from the rings before their time, see #takeLeaves; by acceptor. */
+  readonly #backlog: Buffer[][];
+  /** By acceptor: how many connections have left, as far as known here; those whose input may not have run yet. */
+  readonly #leaves: Int32Array;
+  readonly #left: Set<number>[];
   readonly #control: Int32Array;
   /** On the first worker only. */
   readonly #waiters: WaiterService | null;
@@ -63,6 +69,9 @@ export class ShardWorker {
     this.#control = this.thread.keyspace.memory.control;
     this.#fromAcceptors = start.rings.map((pair) => new RingConsumer(pair.toWorker));
     this.#toAcceptors = start.rings.map((pair) => new RingProducer(pair.toAcceptor));
+    this.#backlog = start.rings.map(() => []);
+    this.#leaves = new Int32Array(start.rings.length);
+    this.#left = start.rings.map(() => new Set());
     const { config } = this.thread;
     const follow = (): void => {
       this.#parser.maxBulkLength = config.getMemory('proto-max-bulk-len');
@@ -90,15 +99,49 @@ export class ShardWorker {
   #serve(): boolean {
     let worked = false;
     for (let acceptor = 0; acceptor < this.#fromAcceptors.length; acceptor++) {
-      const consumer = this.#fromAcceptors[acceptor]!;
-      const message = consumer.receive();
-      if (consumer.takeRoomWish()) this.#ringAcceptor(acceptor);
+      const kept = this.#backlog[acceptor]!.shift();
+      if (kept === undefined) this.#left[acceptor]!.clear();
+      const message = kept ?? this.#receive(acceptor);
       if (message === null) continue;
       worked = true;
-      if (handOverKind(message) === HandOverKind.Run) this.#runFor(acceptor, message);
-      else this.#waiters!.leave(acceptor, message.readInt32LE(0));
+      if (handOverKind(message) === HandOverKind.Leave) this.#leave(acceptor, message);
+      else {
+        if (this.#waiters !== null) this.#takeLeaves();
+        this.#runFor(acceptor, message);
+      }
     }
     return worked;
+  }
+
+  #receive(acceptor: number): Buffer | null {
+    const consumer = this.#fromAcceptors[acceptor]!;
+    const message = consumer.receive();
+    if (consumer.takeRoomWish()) this.#ringAcceptor(acceptor);
+    return message;
+  }
+
+  #leave(acceptor: number, message: Buffer): void {
+    this.#leaves[acceptor]! += 1;
+    this.#waiters!.leave(acceptor, message.readInt32LE(0));
+  }
+
+  /**
+   * Ends the waits of all connections that had left before the message in hand was sent, whichever ring says so: after
+   * CLIENT KILL has answered, what is pushed must not go to the client that is dead. What is before it in its ring waits.
+   */
+  #takeLeaves(): void {
+    for (let acceptor = 0; acceptor < this.#leaves.length; acceptor++) {
+      const word = threadWord(this.thread.start.acceptorThreads[acceptor]!, ThreadWord.Leaves);
+      const backlog = this.#backlog[acceptor]!;
+      while (Atomics.load(this.#control, word) !== this.#leaves[acceptor]) {
+        const message = this.#receive(acceptor);
+        if (message === null) break;
+        if (handOverKind(message) === HandOverKind.Leave) {
+          this.#leave(acceptor, message);
+          this.#left[acceptor]!.add(message.readInt32LE(0));
+        } else backlog.push(message);
+      }
+    }
   }
 
   #runFor(acceptor: number, message: Buffer): void {
@@ -118,6 +161,8 @@ export class ShardWorker {
     else if (why === BatchEnd.Blocked) status = HandOverStatus.Blocked;
     else if (why !== BatchEnd.Drained) status = HandOverStatus.Return;
     executor.end();
+    if (why === BatchEnd.Blocked && this.#left[acceptor]!.has(connection))
+      this.#waiters!.leave(acceptor, connection);
     const back = {
       connection,
       db: session.db,

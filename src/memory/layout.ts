@@ -104,9 +104,11 @@ export const ThreadWord = {
   Doorbell: 0,
   /** 1 while the thread sleeps (or is about to) on its doorbell. */
   Asleep: 1,
+  /** Connections of an acceptor that were closed while they might wait for keys. */
+  Leaves: 2,
   /** How many keys its long command holds, and from there on their hashes: see keyspace/pins.ts. */
-  Pins: 2,
-  PinnedHashes: 3,
+  Pins: 3,
+  PinnedHashes: 4,
 } as const;
 
 export const SHARDS_BYTE_OFFSET = THREADS_BYTE_OFFSET + Math.ceil((THREADS_MAX * THREAD_BYTES) / 4096) * 4096;
