@@ -5,6 +5,7 @@
 // Nothing here allocates but growth. Strings are for texts of ours (latin1); data goes by byte ranges.
 
 import { formatDouble, formatHumanDouble } from './doubles.ts';
+import { formatInteger, integerTextBytes } from './numbers.ts';
 
 const CR = 13;
 const LF = 10;
@@ -147,6 +148,10 @@ export class ReplyWriter {
 
   /** A double; in RESP2 a bulk string of it. */
   double(value: number): void {
+    if (Number.isSafeInteger(value) && (value !== 0 || 1 / value > 0)) {
+      this.#wholeDouble(value);
+      return;
+    }
     const text = formatDouble(value);
     if (this.resp === 3) this.simple(0x2c, text);
     else this.bulkString(text);
@@ -237,6 +242,19 @@ export class ReplyWriter {
     bytes[at++] = CR;
     bytes[at++] = LF;
     this.length = at;
+  }
+
+  /** A double that is an integer, most scores, without a string. */
+  #wholeDouble(value: number): void {
+    if (this.resp === 3) {
+      this.#header(0x2c, value);
+      return;
+    }
+    const len = integerTextBytes(value);
+    this.#header(0x24, len);
+    this.reserve(len + 2);
+    this.length += formatInteger(value, this.bytes, this.length);
+    this.#crlf();
   }
 
   #literal3(type: number): void {
