@@ -12,6 +12,7 @@ import { connectionCommands } from './family-connection.ts';
 import { debugCommands } from './family-debug.ts';
 import { genericCommands } from './family-generic.ts';
 import { hashCommands } from './family-hash.ts';
+import { hashExpireCommands } from './family-hash-expire.ts';
 import { hyperloglogCommands } from './family-hyperloglog.ts';
 import { infoCommands } from './family-info.ts';
 import { latencyCommands } from './family-latency.ts';
@@ -35,6 +36,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   bitmapFieldCommands,
   genericCommands,
   hashCommands,
+  hashExpireCommands,
   hyperloglogCommands,
   debugCommands,
   connectionCommands,

@@ -1,9 +1,12 @@
-// Active expiry: removes keys whose time has come although nobody asks for them. One Expirer per shard worker, for
-// its shards. (Lazy expiry, on access, is in commands/context.ts.)
+// Active expiry: removes keys, and fields of hashes, whose time has come although nobody asks for them. One Expirer per
+// shard worker, for its shards. (Lazy expiry, on access, is in commands/context.ts and commands/hash-tools.ts.)
 //
 // The index keeps lower bounds of expiries, in seconds: one per (shard, database) and one per segment. A sweep visits
 // only databases and segments whose bound is due, reads the expiry of each entry that has one, removes what has
 // expired, and sets the bounds anew. Bounds are exact after a visit and only ever too low afterwards.
+// Entries of hashes with fields that expire have a flag of their own, and the same bounds. Such a hash is visited if its
+// own bound is due: the same again within it (structures/element-table.ts), FIELDS_AT_ONCE fields at a time. A hash with
+// more holds the sweep at its segment until it is done.
 //
 // Pace. Sweeps begin `hz` times a second while anything is due. They run in steps of STEP_MS, holding a lock for
 // HOLD_MS at most or one segment's visit, and take a share of one core as Redis's active cycle does: while more than
@@ -22,6 +25,8 @@ import {
   SLOTS_PER_SHARD,
 } from '../memory/layout.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
+import { fieldsBound } from './field-bound.ts';
+import { HashLimits, HashView } from './hash-view.ts';
 import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
@@ -34,6 +39,8 @@ const HOLD_MS = 0.1;
 const PRECISE_KEYS_MAX = 20000;
 /** Segments whose headers are looked at between two looks at the clock. */
 const CLOCK_SEGMENTS = 16;
+/** Fields of a hash removed between two looks at the clock, about. */
+const FIELDS_AT_ONCE = 512;
 const IDLE_MS = 1000;
 const HZ_MAX = 500;
 
@@ -42,6 +49,7 @@ export class Expirer {
   readonly #stats: Stats;
   readonly #shards: readonly Shard[];
   readonly #view: RecordView;
+  readonly #hash: HashView;
   #period = 100;
   #effort = 0;
   /** Where the sweep is: place in #shards, database, slot in the shard, hash. */
@@ -56,9 +64,14 @@ export class Expirer {
   #dueSecond = 0;
   #visited = 0;
   #expired = 0;
-  /** Expired entries of the segment being visited. */
+  /** Expired entries of the segment being visited, and hashes in it whose fields are due. */
   readonly #refs: number[] = [];
   readonly #hashes: number[] = [];
+  readonly #hashRefs: number[] = [];
+  readonly #hashHashes: number[] = [];
+  /** A hash that was not done at the end of a step, and where to go on in it. */
+  #unfinished = 0;
+  #fieldsFrom = 0;
 
   /** @param shards the shards this thread looks after */
   constructor(keyspace: Keyspace, config: ConfigStore, stats: Stats, shards: readonly Shard[]) {
@@ -66,6 +79,7 @@ export class Expirer {
     this.#stats = stats;
     this.#shards = shards;
     this.#view = new RecordView(keyspace.memory);
+    this.#hash = new HashView(keyspace.memory, new HashLimits());
     const follow = (): void => {
       this.#period = 1000 / Math.min(HZ_MAX, Math.max(1, config.getInt('hz')));
       this.#effort = config.getInt('active-expire-effort') - 1;
@@ -111,8 +125,8 @@ export class Expirer {
     let next = NO_EXPIRY;
     for (const shard of this.#shards) {
       for (let db = 0; db < databases; db++) {
-        if (shard.expires(db) === 0) continue;
-        expires += shard.expires(db);
+        if (shard.expires(db) + shard.fieldExpires(db) === 0) continue;
+        expires += shard.expires(db) + shard.fieldExpires(db);
         next = Math.min(next, shard.index.dbWord(db, DbWord.NextExpiry));
       }
     }
@@ -142,7 +156,8 @@ export class Expirer {
   }
 
   #isDue(shard: Shard, db: number): boolean {
-    return shard.expires(db) > 0 && shard.index.dbWord(db, DbWord.NextExpiry) <= this.#dueSecond;
+    const expires = shard.expires(db) + shard.fieldExpires(db);
+    return expires > 0 && shard.index.dbWord(db, DbWord.NextExpiry) <= this.#dueSecond;
   }
 
   /** @returns whether that is in another shard */
@@ -169,38 +184,28 @@ export class Expirer {
       const words = shard.memory.words[segment >>> REF_REGION_SHIFT]!;
       const at = (segment & REF_MASK) << 2;
       const width = 2 ** (32 - (words[at + 1]! & 0xff));
-      this.#cursor = Math.floor(this.#cursor / width) * width + width;
+      const start = Math.floor(this.#cursor / width) * width;
+      this.#cursor = start + width;
       const due = words[at + 1]! >>> 16 !== 0 && words[at + 2]! <= this.#dueSecond;
-      if (due) this.#visit(shard, db, words, at);
+      if (due && !this.#visit(shard, db, words, at, deadline)) {
+        this.#cursor = start;
+        return false;
+      }
       if ((due || looked % CLOCK_SEGMENTS === 0) && performance.now() >= deadline) return false;
     }
     this.#renewBound(shard, db);
     return true;
   }
 
-  /** Removes what has expired in a segment and sets its bound to the first expiry left. */
-  #visit(shard: LockedShard, db: number, words: Int32Array, at: number): void {
-    const { now } = this.#keyspace;
-    const view = this.#view;
-    const end = at + SEGMENT_HEADER_WORDS + (words[at]! >>> 16) * 2;
-    let first = Number.POSITIVE_INFINITY;
-    this.#refs.length = 0;
-    this.#hashes.length = 0;
-    for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
-      const ref = words[entry + 1]!;
-      if (ref === 0 || (words[entry]! & EntryFlag.Expires) === 0) continue;
-      view.point(ref);
-      const { expireAt } = view;
-      this.#visited++;
-      if (expireAt > now || isPinned(shard.memory, shard.id, words[entry]! & HASH_MASK)) {
-        if (expireAt < first) first = expireAt;
-        continue;
-      }
-      this.#refs.push(ref);
-      this.#hashes.push(words[entry]! & HASH_MASK);
-    }
-    words[at + 2] = Math.min(NO_EXPIRY - 1, Math.floor(first / 1000));
+  /**
+   * Removes what has expired in a segment and sets its bound to the first expiry left.
+   * @returns false if the deadline came first: then the segment is still due
+   */
+  #visit(shard: LockedShard, db: number, words: Int32Array, at: number, deadline: number): boolean {
+    const second = this.#gather(shard, words, at);
+    words[at + 2] = Math.min(NO_EXPIRY - 1, second);
     // Removing may rebuild the segment, so it begins when the walk over it is over.
+    const view = this.#view;
     const slot = (shard.id << SLOT_TO_SHARD_SHIFT) | this.#local;
     for (let i = 0; i < this.#refs.length; i++) {
       shard.meet(view, db, slot, this.#hashes[i]!, this.#refs[i]!);
@@ -208,6 +213,81 @@ export class Expirer {
     }
     shard.count(ShardCounter.Expired, this.#refs.length);
     this.#expired += this.#refs.length;
+    let done = true;
+    for (let i = 0; i < this.#hashRefs.length; i++) {
+      shard.meet(this.#hash.rec, db, slot, this.#hashHashes[i]!, this.#hashRefs[i]!);
+      // What is not visited any more tells the segment its bound again.
+      if (!done) shard.noteFields(this.#hash.rec);
+      else done = this.#expireFields(shard, deadline);
+    }
+    return done;
+  }
+
+  /**
+   * Goes through the entries of a segment: fills #refs and #hashes with expired keys, #hashRefs and #hashHashes with
+   * hashes whose fields are due.
+   * @returns the second of the first expiry among the others
+   */
+  #gather(shard: LockedShard, words: Int32Array, at: number): number {
+    const { now } = this.#keyspace;
+    const view = this.#view;
+    const end = at + SEGMENT_HEADER_WORDS + (words[at]! >>> 16) * 2;
+    let first = Number.POSITIVE_INFINITY;
+    this.#refs.length = 0;
+    this.#hashes.length = 0;
+    this.#hashRefs.length = 0;
+    this.#hashHashes.length = 0;
+    for (let entry = at + SEGMENT_HEADER_WORDS; entry < end; entry += 2) {
+      const ref = words[entry + 1]!;
+      const hash = words[entry]! & HASH_MASK;
+      if (ref === 0 || hash === words[entry]) continue;
+      view.point(ref);
+      const pinned = isPinned(shard.memory, shard.id, hash);
+      if ((words[entry]! & EntryFlag.Expires) !== 0) {
+        const { expireAt } = view;
+        this.#visited++;
+        if (expireAt <= now && !pinned) {
+          this.#refs.push(ref);
+          this.#hashes.push(hash);
+          continue;
+        }
+        first = Math.min(first, Math.floor(expireAt / 1000));
+      }
+      if ((words[entry]! & EntryFlag.Fields) === 0) continue;
+      const bound = fieldsBound(view);
+      if (bound * 1000 <= now && !pinned) {
+        this.#hashRefs.push(ref);
+        this.#hashHashes.push(hash);
+      } else first = Math.min(first, bound);
+    }
+    return first;
+  }
+
+  /**
+   * Removes the expired fields of the hash that #hash.rec points at, and the hash if none is left; tells the index.
+   * @returns false if the deadline came first
+   */
+  #expireFields(shard: LockedShard, deadline: number): boolean {
+    const view = this.#hash;
+    const { now } = this.#keyspace;
+    view.open(shard);
+    let from = this.#unfinished === view.rec.ref ? this.#fieldsFrom : 0;
+    this.#unfinished = 0;
+    this.#visited += Math.min(FIELDS_AT_ONCE, view.size);
+    do {
+      from = view.expireSome(now, from, FIELDS_AT_ONCE);
+      shard.count(ShardCounter.ExpiredFields, view.removed);
+      this.#expired += view.removed;
+    } while (from !== 0 && view.size > 0 && performance.now() < deadline);
+    if (view.size === 0) {
+      shard.remove(view.rec);
+      return true;
+    }
+    shard.noteFields(view.rec);
+    if (from === 0) return true;
+    this.#unfinished = view.rec.ref;
+    this.#fieldsFrom = from;
+    return false;
   }
 
   /** Sets a database's bound from those of its segments, unless one of them is still due. */
