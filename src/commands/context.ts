@@ -79,6 +79,8 @@ export class CommandContext {
   readonly rec: RecordView;
   readonly rec2: RecordView;
   readonly rec3: RecordView;
+  readonly #namedSlot = new Int32Array(1);
+  readonly #namedHash = new Int32Array(1);
 
   constructor(keyspace: Keyspace, server: ServerApi, mayBlock: boolean) {
     this.keyspace = keyspace;
@@ -129,6 +131,20 @@ export class CommandContext {
   /** As lookupWrite, in another database (MOVE, COPY). */
   lookupIn(db: number, arg: number, rec: RecordView): boolean {
     return this.#findAlive(this.shard(arg), arg, db, rec);
+  }
+
+  /**
+   * As lookupRead, for a key that is no argument, but named by the data (SORT ... BY weight_*). The command has unknown
+   * keys, so that all shards are locked.
+   */
+  lookupNamed(key: Buffer, off: number, len: number, rec: RecordView): boolean {
+    hashKey(key, off, len, this.#namedSlot, this.#namedHash, 0);
+    const slot = this.#namedSlot[0]!;
+    const shard = this.keyspace.shards[slot >>> SLOT_TO_SHARD_SHIFT] as LockedShard;
+    const found =
+      shard.find(rec, this.db, slot, this.#namedHash[0]!, key, off, len) && this.#checkAlive(shard, rec);
+    shard.count(found ? ShardCounter.Hits : ShardCounter.Misses, 1);
+    return found;
   }
 
   /**
@@ -412,6 +428,11 @@ export class CommandContext {
     ) {
       return false;
     }
+    return this.#checkAlive(shard, rec);
+  }
+
+  /** Deletes a record whose time has come, and touches one that lives. @returns whether it lives */
+  #checkAlive(shard: LockedShard, rec: RecordView): boolean {
     if (rec.expires && rec.expireAt <= this.keyspace.now) {
       // A long command that began before reads it still.
       if (isPinned(this.keyspace.memory, shard.id, rec.hash)) return false;

@@ -14,7 +14,8 @@
  * arrays hold behind that number has no meaning.
  *
  * Keys that only the data names (`SORT ... BY weight_* GET obj_*`) are nobody's arguments: such a command has a
- * specification of kind unknown (`hasUnknownKeys`) and must be run with every shard locked.
+ * specification of kind unknown (`hasUnknownKeys`), and a request that uses it so (`touchesUnknownKeys`) is run on a
+ * shard worker with every shard locked.
  */
 import { parseInteger } from '../protocol/numbers.ts';
 import { Begin, Find, KeyFlag, KeyParser, type KeySpec } from './key-specs.ts';
@@ -162,7 +163,26 @@ export function commandHasKeys(cmd: Command): boolean {
 
 /** @returns whether the command may touch keys that are not among its arguments */
 export function hasUnknownKeys(cmd: Command): boolean {
-  return cmd.keySpecs.some((spec) => spec.begin === Begin.Unknown);
+  return cmd.unknownKeys;
+}
+
+const STAR = 0x2a;
+
+/** @returns whether a request of a command with unknown keys touches any: SORT does by patterns with a star */
+export function touchesUnknownKeys(
+  cmd: Command,
+  argc: number,
+  argOff: Int32Array,
+  argLen: Int32Array,
+  input: Uint8Array,
+): boolean {
+  if (cmd.keyParser !== KeyParser.Sort && cmd.keyParser !== KeyParser.SortRo) return cmd.unknownKeys;
+  for (let at = 2; at + 1 < argc; at++) {
+    if (!isWord(W_BY, at, argOff, argLen, input) && !isWord(W_GET, at, argOff, argLen, input)) continue;
+    const off = argOff[at + 1]!;
+    for (let i = off; i < off + argLen[at + 1]!; i++) if (input[i] === STAR) return true;
+  }
+  return false;
 }
 
 /**

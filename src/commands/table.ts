@@ -12,7 +12,7 @@
  */
 import type { CommandContext } from './context.ts';
 import type { CommandFacts } from './facts/command-facts.ts';
-import { compileKeySpecs, type KeyParser, type KeySpec, keyParserOf } from './key-specs.ts';
+import { Begin, compileKeySpecs, type KeyParser, type KeySpec, keyParserOf } from './key-specs.ts';
 import { NameIndex } from './name-index.ts';
 
 /** Bits of `Command.flags`. In memory only, never on disk or wire. */
@@ -173,6 +173,8 @@ export class Command {
   /** For `key-positions.ts`. */
   readonly keySpecs: readonly KeySpec[];
   readonly keyParser: KeyParser;
+  /** Whether it may touch keys that are not among its arguments: see `touchesUnknownKeys`. */
+  readonly unknownKeys: boolean;
   readonly place: Place;
   readonly estimate: WorkEstimate | null;
   /** Null: not built, or a container that can't run by itself. */
@@ -202,6 +204,7 @@ export class Command {
     this.keyPlan = keyPlanOf(facts);
     this.keySpecs = compileKeySpecs(facts);
     this.keyParser = keyParserOf(facts);
+    this.unknownKeys = this.keySpecs.some((spec) => spec.begin === Begin.Unknown);
     this.place = entry === null ? Place.Worker : entry.place;
     this.estimate = entry?.estimate ?? null;
     this.handler = entry === null ? null : entry.run;

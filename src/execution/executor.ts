@@ -8,6 +8,8 @@
 // A command that works for long may let others have its shards for a moment (breathe); its keys stay pinned meanwhile
 // (keyspace/pins.ts), and commands that would write them wait: on an acceptor by being handed over, on a worker asleep.
 //
+// A command that may touch keys which only the data names (SORT ... BY weight_*) runs on a worker with all shards locked.
+//
 // Clients wait for keys (BLPOP) in the waiting room of one worker, the keeper. Commands that block, and commands that write
 // a key somebody waits for, run there and nowhere else: elsewhere execute() answers ToKeeper. The keeper serves who waits
 // before it frees the locks (waiter-service.ts).
@@ -18,7 +20,7 @@
 import { CommandContext } from '../commands/context.ts';
 import { ErrorText, wrongArity } from '../commands/errors.ts';
 import { replyUnknown } from '../commands/help.ts';
-import { keyPositions } from '../commands/key-positions.ts';
+import { keyPositions, touchesUnknownKeys } from '../commands/key-positions.ts';
 import type { ServerApi } from '../commands/server-api.ts';
 import {
   type Command,
@@ -440,8 +442,10 @@ export class Executor implements WaiterLocks {
       this.#keyArgs = new Int32Array(cx.argOff.length);
       count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#keyArgs);
     }
-    this.#low = 0;
-    this.#high = 0;
+    const all = command.unknownKeys && touchesUnknownKeys(command, cx.argc, cx.argOff, cx.argLen, cx.input);
+    if (all && !this.#worker) return false;
+    this.#low = all ? -1 : 0;
+    this.#high = this.#low;
     for (let i = 0; i < count; i++) {
       const arg = this.#keyArgs[i]!;
       this.#hashOne(arg);
