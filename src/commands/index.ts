@@ -10,16 +10,21 @@ import { commandCommands } from './family-command.ts';
 import { configCommands } from './family-config.ts';
 import { connectionCommands } from './family-connection.ts';
 import { debugCommands } from './family-debug.ts';
+import { dumpCommands } from './family-dump.ts';
 import { genericCommands } from './family-generic.ts';
 import { hashCommands } from './family-hash.ts';
 import { hashExpireCommands } from './family-hash-expire.ts';
 import { hyperloglogCommands } from './family-hyperloglog.ts';
 import { infoCommands } from './family-info.ts';
 import { latencyCommands } from './family-latency.ts';
+import { listCommands } from './family-list.ts';
+import { listMoveCommands } from './family-list-move.ts';
+import { listSearchCommands } from './family-list-search.ts';
 import { memoryCommands } from './family-memory.ts';
 import { serverCommands } from './family-server.ts';
 import { setCommands } from './family-set.ts';
 import { slowlogCommands } from './family-slowlog.ts';
+import { streamCommands } from './family-stream.ts';
 import { stringCommands } from './family-string.ts';
 import { stringEditCommands } from './family-string-edit.ts';
 import { stringLcsCommands } from './family-string-lcs.ts';
@@ -35,8 +40,12 @@ const FAMILIES: readonly FamilyHandlers[] = [
   bitmapCommands,
   bitmapFieldCommands,
   genericCommands,
+  listCommands,
+  listSearchCommands,
+  listMoveCommands,
   hashCommands,
   hashExpireCommands,
+  dumpCommands,
   hyperloglogCommands,
   debugCommands,
   connectionCommands,
@@ -47,6 +56,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   serverCommands,
   infoCommands,
   memoryCommands,
+  streamCommands,
   setCommands,
   setRandomCommands,
   setAlgebraCommands,

@@ -15,7 +15,9 @@
 // node:crypto is loaded at the first long one: it costs a thread 1.1 MB, and few are ever asked for a digest.
 
 import { digestHash } from './digest-hash.ts';
+import { digestList } from './digest-list.ts';
 import { digestSet } from './digest-set.ts';
+import { digestStream } from './digest-stream.ts';
 import type { Keyspace } from './keyspace.ts';
 import { type RecordView, TYPE_NAMES, Type } from './record.ts';
 import { KeyWalk } from './scan.ts';
@@ -88,8 +90,10 @@ export type ValueDigest = (digest: Digest, rec: RecordView, keyspace: Keyspace) 
 /** By type. */
 const VALUE_DIGESTS: readonly (ValueDigest | null)[] = valueDigests([
   [Type.String, digestString],
+  [Type.List, digestList],
   [Type.Set, digestSet],
   [Type.Hash, digestHash],
+  [Type.Stream, digestStream],
 ]);
 
 function valueDigests(list: readonly (readonly [number, ValueDigest])[]): (ValueDigest | null)[] {

@@ -127,6 +127,10 @@ export class Stream implements RootedStructure {
   get entriesAdded(): number {
     return readNumber(this.words, this.root + RootWord.EntriesAdded);
   }
+  /** Bytes of all blocks of entries. */
+  get entryBytes(): number {
+    return (this.words[this.root + RootWord.Granules]! >>> 0) * 16;
+  }
   /** The last block of entries, 0 if there is none. */
   get tail(): number {
     return this.words[this.root + RootWord.Tail]!;
@@ -530,8 +534,8 @@ export class Stream implements RootedStructure {
   }
 
   bytes(samples: number): number {
-    const { groups, words, root } = this;
-    let bytes = (words[root + RootWord.Granules]! >>> 0) * 16 + this.blocks.nodeBytes;
+    const { groups } = this;
+    let bytes = this.entryBytes + this.blocks.nodeBytes;
     const count = groups.count;
     if (count === 0) return bytes;
     const looked = samples === 0 ? count : Math.min(count, samples);
