@@ -24,13 +24,21 @@ import { memoryCommands } from './family-memory.ts';
 import { serverCommands } from './family-server.ts';
 import { setCommands } from './family-set.ts';
 import { slowlogCommands } from './family-slowlog.ts';
+import { sortCommands } from './family-sort.ts';
 import { streamCommands } from './family-stream.ts';
 import { stringCommands } from './family-string.ts';
 import { stringEditCommands } from './family-string-edit.ts';
 import { stringLcsCommands } from './family-string-lcs.ts';
+import { zsetCommands } from './family-zset.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
 import { setRandomCommands } from './set-random.ts';
 import { buildCommandTable, type CommandTable, type FamilyHandlers } from './table.ts';
+import { zsetAddCommands } from './zset-add.ts';
+import { zsetAlgebraCommands } from './zset-algebra.ts';
+import { zsetPopCommands } from './zset-pop.ts';
+import { zsetRandomCommands } from './zset-random.ts';
+import { zsetRangeCommands } from './zset-range.ts';
+import { zsetScanCommands } from './zset-scan.ts';
 
 const FAMILIES: readonly FamilyHandlers[] = [
   commandCommands,
@@ -60,6 +68,14 @@ const FAMILIES: readonly FamilyHandlers[] = [
   setCommands,
   setRandomCommands,
   setAlgebraCommands,
+  zsetCommands,
+  zsetAddCommands,
+  zsetRangeCommands,
+  zsetPopCommands,
+  zsetAlgebraCommands,
+  zsetRandomCommands,
+  zsetScanCommands,
+  sortCommands,
 ];
 
 /** @returns a new table with every command that is built */

@@ -1,6 +1,7 @@
 // What SCAN, SSCAN, HSCAN and ZSCAN have in common: reading a cursor and a count, and a reply whose beginning is known
 // only at its end.
 
+import { globMatch } from '../protocol/glob.ts';
 import { parseInteger64 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
@@ -48,4 +49,45 @@ export function insertScanHead(cx: CommandContext, mark: number, cursor: string)
   reply.bytes.copyWithin(mark + head.length, mark, reply.length);
   reply.bytes.write(head, mark, 'latin1');
   reply.length += head.length;
+}
+
+/** What a scan of one key asks for. Filled by readMemberScan(); one per thread. */
+export const memberScan = {
+  /** Argument of the pattern, -1 for none. */
+  pattern: -1,
+  /** Members to look at. */
+  count: 10,
+};
+const MEMBER_COUNT_DEFAULT = 10;
+const STAR = 0x2a;
+
+/** Reads MATCH and COUNT of a scan of one key, which has them from argument 3 on. @returns false after an error */
+export function readMemberScan(cx: CommandContext): boolean {
+  memberScan.pattern = -1;
+  memberScan.count = MEMBER_COUNT_DEFAULT;
+  for (let arg = 3; arg < cx.argc; arg += 2) {
+    const hasValue = arg + 1 < cx.argc;
+    if (hasValue && cx.argIs(arg, 'COUNT')) {
+      memberScan.count = scanCount(cx, arg + 1);
+      if (Number.isNaN(memberScan.count)) return false;
+    } else if (hasValue && cx.argIs(arg, 'MATCH')) {
+      // A lone '*' is no pattern: it stands for the empty member, too.
+      const all = cx.argLen[arg + 1] === 1 && cx.input[cx.argOff[arg + 1]!] === STAR;
+      memberScan.pattern = all ? -1 : arg + 1;
+    } else if (cx.argIs(arg, 'NOVALUES')) {
+      cx.error('ERR NOVALUES option can only be used in HSCAN');
+      return false;
+    } else {
+      cx.syntaxError();
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Whether bytes match the pattern of the scan. */
+export function matchesScan(cx: CommandContext, buf: Buffer, off: number, len: number): boolean {
+  const { pattern } = memberScan;
+  if (pattern < 0) return true;
+  return globMatch(cx.input, cx.argOff[pattern]!, cx.argLen[pattern]!, buf, off, len, false);
 }

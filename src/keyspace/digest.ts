@@ -18,6 +18,7 @@ import { digestHash } from './digest-hash.ts';
 import { digestList } from './digest-list.ts';
 import { digestSet } from './digest-set.ts';
 import { digestStream } from './digest-stream.ts';
+import { digestZSet } from './digest-zset.ts';
 import type { Keyspace } from './keyspace.ts';
 import { type RecordView, TYPE_NAMES, Type } from './record.ts';
 import { KeyWalk } from './scan.ts';
@@ -94,6 +95,7 @@ const VALUE_DIGESTS: readonly (ValueDigest | null)[] = valueDigests([
   [Type.Set, digestSet],
   [Type.Hash, digestHash],
   [Type.Stream, digestStream],
+  [Type.ZSet, digestZSet],
 ]);
 
 function valueDigests(list: readonly (readonly [number, ValueDigest])[]): (ValueDigest | null)[] {

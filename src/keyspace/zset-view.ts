@@ -167,6 +167,19 @@ export class ZSetView {
 
   // ---- ranges ----
 
+  /**
+   * Finds a range of ranks: `first` and `count`.
+   * @param start first and @param stop last rank; negative ones count from the end
+   * @param reverse whether ranks count from the last member
+   */
+  rankRange(start: number, stop: number, reverse: boolean): void {
+    const { size } = this;
+    const from = Math.max(0, start < 0 ? size + start : start);
+    const to = Math.min(size - 1, stop < 0 ? size + stop : stop);
+    this.count = Math.max(0, to - from + 1);
+    this.first = reverse ? size - 1 - to : from;
+  }
+
   /** Finds the ranks of the members with scores in a range: `first` and `count`. */
   scoreRange(min: ScoreBound, max: ScoreBound): void {
     const order = this.encoding === Encoding.Skiplist ? this.set.tree : this.#packed;

@@ -16,7 +16,7 @@ import { REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { ElementView, newScored, readScore, writeScore } from './element.ts';
 import { ElementTable, type MoveListener } from './element-table.ts';
-import { HASH_SPAN, TABLE_ROOT_WORDS } from './hash-table.ts';
+import { HASH_SPAN, TABLE_ROOT_WORDS, type TablePosition } from './hash-table.ts';
 import { keyedHash } from './keyed-hash.ts';
 import type { RootedStructure } from './rooted.ts';
 import { SCORE_REF_WORD, ScoreTree } from './score-tree.ts';
@@ -106,6 +106,51 @@ export class SortedSet implements RootedStructure, MoveListener {
       throw error;
     }
   }
+
+  // ---- building without order: a member may come several times, its score changes until all are there ----
+
+  /** As add(), but the member is in no order until orderSome() has put it there. */
+  addUnordered(hash: number, score: number, buf: Buffer, off: number, len: number): void {
+    const ref = newScored(this.#arena, buf, off, len, score);
+    try {
+      this.table.insert(hash, ref);
+    } catch (error) {
+      this.#arena.free(ref);
+      throw error;
+    }
+  }
+
+  /** Gives an element that is in no order another score. */
+  setUnorderedScore(ref: number, score: number): void {
+    writeScore(this.#regions[ref >>> REF_REGION_SHIFT]!, (ref & REF_MASK) << 2, score);
+  }
+
+  /** Removes a member that is in no order. @returns whether it was there */
+  removeUnordered(hash: number, buf: Buffer, off: number, len: number): boolean {
+    const ref = this.table.remove(hash, buf, off, len);
+    if (ref !== 0) this.#arena.free(ref);
+    return ref !== 0;
+  }
+
+  /**
+   * Puts members in order, about `count` of them.
+   * @param position begun (table.begin) before the first call
+   * @returns whether there are more
+   * @throws OutOfMemoryError; the set is good for nothing but to be freed
+   */
+  orderSome(position: TablePosition, count: number): boolean {
+    const { table, tree } = this;
+    const element = this.#element;
+    for (let left = count; left > 0; left--) {
+      const ref = table.next(position);
+      if (ref === 0) return false;
+      element.point(ref);
+      tree.insertMember(element.score, ref, element.bytes, element.keyOffset, element.keyLength);
+    }
+    return true;
+  }
+
+  // ---- changes ----
 
   /** Gives an element another score. @throws OutOfMemoryError; nothing was changed */
   setScore(ref: number, score: number): void {
