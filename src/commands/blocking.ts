@@ -16,11 +16,14 @@
 // (execution/waiting-room.ts): what it changes before it calls block() must be done once only (XREADGROUP creates its consumer)
 // or be nothing.
 
-import { parseLongDouble } from '../protocol/long-double.ts';
+import { bitLength, shiftRightToEven } from '../protocol/doubles.ts';
+import { type LongDouble, parseLongDouble } from '../protocol/long-double.ts';
 import { isCanonicalInt64, parseInteger64 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 
 const INT64_MAX = 2 ** 63;
+/** A number this short needs no arithmetic of long doubles. */
+const PLAIN_DIGITS_MAX = 9;
 
 /** What a handler has asked for with CommandContext.block(). One per context, reused. */
 export class BlockRequest {
@@ -51,17 +54,29 @@ export class BlockRequest {
  * @returns the unix time in ms at which it is over, 0 for never; NaN if an error was replied
  */
 export function parseTimeout(cx: CommandContext, arg: number): number {
-  const value = parseLongDouble(cx.input, cx.argOff[arg]!, cx.argLen[arg]!);
-  if (value === null) {
-    cx.error('ERR timeout is not a float or out of range');
-    return Number.NaN;
+  const len = cx.argLen[arg]!;
+  if (len <= PLAIN_DIGITS_MAX && isCanonicalInt64(cx.input, cx.argOff[arg]!, len)) {
+    return endOf(cx, cx.argInteger(arg) * 1000);
   }
-  const size = value.infinite
-    ? Number.POSITIVE_INFINITY
-    : Number(value.mantissa) * 2 ** value.exponent * 1000;
-  // What is too small for a double is still a part of a millisecond.
-  const up = size === 0 && value.mantissa > 0n ? 1 : Math.ceil(size);
-  return endOf(cx, value.negative ? -Math.floor(size) : up);
+  const value = parseLongDouble(cx.input, cx.argOff[arg]!, len);
+  if (value !== null) return endOf(cx, milliseconds(value));
+  cx.error('ERR timeout is not a float or out of range');
+  return Number.NaN;
+}
+
+/** Seconds as whole milliseconds, rounded up: Redis multiplies a long double and takes ceill() of it. */
+function milliseconds({ negative, mantissa, exponent, infinite }: LongDouble): number {
+  if (infinite || exponent > 64) return negative ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  let product = mantissa * 1000n;
+  const surplus = bitLength(product) - 64;
+  if (surplus > 0) product = shiftRightToEven(product, surplus) << BigInt(surplus);
+  // Below this it is a part of a millisecond, however long the mantissa.
+  if (exponent < -128) return product === 0n || negative ? 0 : 1;
+  const scale = BigInt(Math.abs(exponent));
+  if (exponent >= 0) product <<= scale;
+  else if (negative) product >>= scale;
+  else product = (product + (1n << scale) - 1n) >> scale;
+  return negative ? -Number(product) : Number(product);
 }
 
 /** As parseTimeout, of whole milliseconds (XREAD BLOCK). */
