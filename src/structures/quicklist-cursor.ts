@@ -147,13 +147,15 @@ export class QuicklistCursor extends QuicklistNodes {
 
   /** Whether the current element is the one wanted. */
   matches(): boolean {
-    const { lp } = this;
-    if (this.plain) {
-      return (
-        this.len === this.#wantedLen &&
-        sameBytes(this.buf, this.off, this.#wantedBytes, this.#wantedOff, this.len)
-      );
-    }
+    if (!this.plain) return this.matchesEntry(this.lp);
+    return (
+      this.len === this.#wantedLen &&
+      sameBytes(this.buf, this.off, this.#wantedBytes, this.#wantedOff, this.len)
+    );
+  }
+
+  /** Whether the current entry of some listpack is the one wanted. */
+  matchesEntry(lp: Listpack): boolean {
     if (lp.isInteger)
       return this.#wantedInteger && lp.low === this.#wanted.low && lp.high === this.#wanted.high;
     return (

@@ -83,7 +83,8 @@ async function compareData(local: InProcess, redis: RawClient, done: readonly Op
     if (rec === null) throw new Error(`${shown}: not here`);
     if (String(type.bytes) !== TYPE_NAMES[rec.type])
       throw new Error(`${shown}: ${TYPE_NAMES[rec.type]} here, ${type.bytes} there`);
-    if (String(encoding.bytes) !== ENCODING_NAMES[rec.encoding])
+    // Redis 7.0 has no lists of one listpack.
+    if (String(encoding.bytes) !== ENCODING_NAMES[rec.encoding] && rec.type !== Type.List)
       throw new Error(`${shown}: ${ENCODING_NAMES[rec.encoding]} here, ${encoding.bytes} there`);
     const left = rec.expires ? rec.expireAt - now : -1;
     const right = Number(ttl.bytes);
