@@ -4,10 +4,10 @@
 import { Digest, digestDataset, digestValue } from '../keyspace/digest.ts';
 import { ENCODING_NAMES, Encoding, Type } from '../keyspace/record.ts';
 import { ShardCounter } from '../memory/layout.ts';
-import { isCanonicalInt64, parseInteger } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 import { withKey } from './debug-arguments.ts';
 import { ErrorText } from './errors.ts';
+import { serializedLength } from './family-dump.ts';
 import { shownArgument } from './generic-arguments.ts';
 import { withAllShards } from './generic-database.ts';
 import { references } from './generic-object.ts';
@@ -38,22 +38,6 @@ export function debugObject(cx: CommandContext): void {
         ` lru_seconds_idle:${clock.lfu ? 0 : clock.idleSeconds(rec.access)}`,
     );
   });
-}
-
-/**
- * Bytes that the string at cx.rec takes in an RDB file, apart from compression, which only the file's writer tries:
- * small integers in 2, 3 or 5 bytes, else a length of 1, 2, 5 or 9 bytes and the text.
- */
-function serializedLength(cx: CommandContext): number {
-  const { bytes, valueOffset, valueLength } = cx.rec;
-  if (valueLength <= 11 && isCanonicalInt64(bytes, valueOffset, valueLength)) {
-    const value = parseInteger(bytes, valueOffset, valueLength);
-    if (value >= -128 && value <= 127) return 2;
-    if (value >= -32768 && value <= 32767) return 3;
-    if (value >= -2147483648 && value <= 2147483647) return 5;
-  }
-  if (valueLength < 64) return 1 + valueLength;
-  return (valueLength < 16384 ? 2 : 5) + valueLength;
 }
 
 /** DEBUG SDSLEN key: lengths of key and value, and the room behind the value. */

@@ -19,6 +19,12 @@ export const ErrorText = {
   NoAuth: 'NOAUTH Authentication required.',
   WrongPass: 'WRONGPASS invalid username-password pair or user is disabled.',
   NoProto: 'NOPROTO unsupported protocol version',
+  BusyKey: 'BUSYKEY Target key name already exists.',
+  BadPayload: 'ERR DUMP payload version or checksum are wrong',
+  BadDataFormat: 'ERR Bad data format',
+  BadTtl: 'ERR Invalid TTL value, must be >= 0',
+  BadIdleTime: 'ERR Invalid IDLETIME value, must be >= 0',
+  BadFrequency: 'ERR Invalid FREQ value, must be >= 0 and <= 255',
   Loading: 'LOADING Redis is loading the dataset in memory',
 } as const;
 

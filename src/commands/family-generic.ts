@@ -4,7 +4,7 @@
 //   generic-copy      RENAME, COPY, MOVE                       generic-object   OBJECT
 //   generic-database  DBSIZE, SWAPDB, FLUSHDB, FLUSHALL
 //
-// Not built yet, so unknown to clients: SORT, DUMP, RESTORE, MIGRATE, WAIT, WAITAOF.
+// Not built yet, so unknown to clients: SORT, MIGRATE, WAIT, WAITAOF.
 
 import { TYPE_NAMES } from '../keyspace/record.ts';
 import type { CommandContext } from './context.ts';

@@ -3,19 +3,15 @@
 //
 // One per thread, reused; `bytes[0, size)` is a whole listpack after finish().
 
-import {
-  COUNT_UNKNOWN,
-  EntryEncoder,
-  LISTPACK_BYTES_MAX,
-  LISTPACK_END,
-  LISTPACK_HEADER_BYTES,
-} from '../structures/listpack.ts';
+import { formatDouble } from '../protocol/doubles.ts';
+import { COUNT_UNKNOWN, EntryEncoder, LISTPACK_END, LISTPACK_HEADER_BYTES } from '../structures/listpack.ts';
 
 const FIRST_BYTES = 4096;
 /** A buffer larger than this is not kept for the next listpack. */
 const KEEP_BYTES = 1024 * 1024;
 /** What an entry takes beside its bytes, at most. */
 const OVERHEAD_MAX = 10;
+const SCORE_TEXT_MAX = 32;
 
 export class ListpackBuilder {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
@@ -23,6 +19,7 @@ export class ListpackBuilder {
   size = LISTPACK_HEADER_BYTES + 1;
   /** Entries. */
   count = 0;
+  readonly #digits = Buffer.alloc(SCORE_TEXT_MAX);
   readonly #entry = new EntryEncoder(this.bytes);
 
   /** Begins an empty listpack. */
@@ -30,11 +27,6 @@ export class ListpackBuilder {
     if (this.bytes.length > KEEP_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
     this.size = LISTPACK_HEADER_BYTES + 1;
     this.count = 0;
-  }
-
-  /** Whether so many bytes more would still be a listpack that Redis makes: its lpSafeToAdd. */
-  hasRoomFor(bytes: number): boolean {
-    return this.size + bytes <= LISTPACK_BYTES_MAX;
   }
 
   /** Appends bytes, as an integer if they are the text of one. They must not lie in this listpack. */
@@ -53,6 +45,12 @@ export class ListpackBuilder {
   appendInteger(value: number): void {
     this.#entry.setInteger(value);
     this.#write(OVERHEAD_MAX);
+  }
+
+  /** Appends the score of a sorted set's member, as Redis 7.0 does. */
+  appendScore(score: number): void {
+    const len = this.#digits.write(formatDouble(score), 'latin1');
+    this.append(this.#digits, 0, len);
   }
 
   /** Writes header and end. */

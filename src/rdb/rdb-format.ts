@@ -26,7 +26,7 @@
 //    16  HashListpack            string that holds a listpack: field, value, ...
 //    17  ZSetListpack            string that holds a listpack: member, score, ...
 //    18  ListQuicklist2          length, so many: length 1 and an element, or length 2 and a listpack, as strings
-//    19  StreamListpacks2        stream, see write-stream.ts
+//    19  StreamListpacks2        stream, see read-stream.ts
 //    20  SetListpack             string that holds a listpack
 //    21  StreamListpacks3        stream, with a time of last activity for each consumer
 //    22  HashMetadataPreGa       length, so many: expiry in ms (length, 0: none), string, string

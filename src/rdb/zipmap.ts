@@ -44,7 +44,7 @@ export class ZipmapCursor {
   /** Goes to the next entry. @returns false at the end, and when `bad` was set */
   next(): boolean {
     if (this.#at === this.#end) {
-      this.bad = this.#count === 0 || (this.#promised < COUNT_UNKNOWN && this.#promised !== this.#count);
+      this.bad = this.#count === 0 || (this.#promised !== COUNT_UNKNOWN && this.#promised !== this.#count);
       return false;
     }
     this.fieldLen = this.#length();

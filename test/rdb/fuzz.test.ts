@@ -1,0 +1,200 @@
+// RESTORE of damaged payloads, as Redis's corrupt-dump-fuzzer: bytes of good ones are changed, cut out, doubled and moved,
+// and the checksum is made right again. Whatever is accepted must be whole: commands on it work, every invariant
+// holds, and redis-server, which is asked about a part of them, accepts it as the same value.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InProcess } from '../support/in-process.ts';
+import type { Argument, RawClient } from '../support/raw-client.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { ServerProcess } from '../support/server-process.ts';
+import {
+  intset, listpack, payload, rawId, rdbLength, rdbString, rdbTime, ziplist, zipmap,
+} from './old-formats.ts'; // biome-ignore format: one list
+
+const SEED = Number(process.env['SABRE_SEED'] ?? 20_240_601);
+const RUNS = Number(process.env['SABRE_RUNS'] ?? 1) * 600;
+/** Values larger than this are not taken apart byte by byte. */
+const FAR = 4_000_000_000_000;
+
+/** A small generator of random numbers (mulberry32), so that a seed names a run. */
+function randomNumbers(seed: number): (below: number) => number {
+  let state = seed | 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below);
+  };
+}
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i * 3 - 5);
+const words = (count: number): string[] => Array.from({ length: count }, (_, i) => `word ${i}`);
+const strings = (values: readonly (string | number | Buffer)[]): Buffer =>
+  Buffer.concat([
+    rdbLength(values.length),
+    ...values.map((v) => rdbString(Buffer.isBuffer(v) ? v : String(v))),
+  ]);
+const float = (value: number): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return bytes;
+};
+
+function streamBlock(entries: number): Buffer {
+  const parts: (string | number)[] = [entries, 1, 2, 'a', 'b', 0];
+  for (let i = 0; i < entries; i++) {
+    if (i % 3 === 2) parts.push(0, i, 0, 1, 'own', `v${i}`, 6);
+    else parts.push(2, i, 0, i, `v${i}`, 5);
+  }
+  return listpack([...parts, 3, entries, 1, 'x', 'y', 5]);
+}
+
+function stream(type: number): Buffer {
+  const group = [
+    rdbString('group'), rdbLength(1500), rdbLength(0), type > 15 ? rdbLength(2n ** 64n - 1n) : Buffer.alloc(0),
+    rdbLength(3),
+    ...[1000, 1001, 2003].flatMap((ms) => [rawId(ms, 0), rdbTime(1_700_000_000_000), rdbLength(2)]),
+    rdbLength(2),
+    ...['alice', 'bob'].flatMap((name, i) => [
+      rdbString(name), rdbTime(1_700_000_000_000), type === 21 ? rdbTime(1_700_000_000_000) : Buffer.alloc(0),
+      i === 0 ? rdbLength(2) : rdbLength(1),
+      ...(i === 0 ? [rawId(1000, 0), rawId(1001, 0)] : [rawId(2003, 0)]),
+    ]),
+  ]; // biome-ignore format: as it lies there
+  const ids = type > 15 ? [1000, 0, 2, 5, 30].map(rdbLength) : [];
+  return Buffer.concat([
+    rdbLength(2), rdbString(rawId(1000, 0)), rdbString(streamBlock(6)), rdbString(rawId(2000, 0)), rdbString(streamBlock(9)),
+    rdbLength(15), rdbLength(3000), rdbLength(1), ...ids, rdbLength(1), ...group,
+  ]); // biome-ignore format: as it lies there
+}
+
+/** Good values by type. */
+const VALUES: readonly (readonly [type: number, value: Buffer])[] = [
+  [0, rdbString('some text')],
+  [1, strings(words(20))],
+  [2, strings(words(20))],
+  [2, strings(numbers(20))],
+  [3, Buffer.concat([rdbLength(4), ...['a', 'b', 'c', 'd'].flatMap((m, i) => [rdbString(m), Buffer.from([1]), Buffer.from(String(i))])])],
+  [4, Buffer.concat([rdbLength(8), ...words(16).map(rdbString)])],
+  [5, Buffer.concat([rdbLength(10), ...words(10).flatMap((m, i) => [rdbString(m), float(i / 3)])])],
+  [9, rdbString(zipmap([['field', 'value'], ['other', 'x'.repeat(30)], ['f', '']], 1))],
+  [10, rdbString(ziplist([...numbers(10), ...words(10)]))],
+  [11, rdbString(intset(numbers(30)))],
+  [11, rdbString(intset([1, 2, 2n ** 40n]))],
+  [12, rdbString(ziplist(['a', 1, 'b', 2, 'c', '2.5', 'd', 1000]))],
+  [13, rdbString(ziplist(['a', 1, 'b', 'x'.repeat(70), 5, 'five']))],
+  [14, strings([ziplist(words(5)), ziplist(numbers(5))])],
+  [15, stream(15)],
+  [16, rdbString(listpack(['a', 1, 'b', 'x'.repeat(70), 500, 'five', 'neg', -5000]))],
+  [17, rdbString(listpack(['a', 1, 'b', 1, 'c', '2.5', 'd', 1000, 'e', 'inf']))],
+  [18, Buffer.concat([rdbLength(3), rdbLength(2), rdbString(listpack(words(9))), rdbLength(1), rdbString('plain'), rdbLength(2), rdbString(listpack(numbers(9)))])],
+  [19, stream(19)],
+  [20, rdbString(listpack(['a', 1, 'b', -70000, 'x'.repeat(70)]))],
+  [21, stream(21)],
+  [22, Buffer.concat([rdbLength(2), rdbLength(FAR), rdbString('f'), rdbString('v'), rdbLength(0), rdbString('g'), rdbString('w')])],
+  [23, rdbString(listpack(['f', 'v', FAR, 'h', 'x', FAR + 5, 'g', 'w', 0]))],
+  [24, Buffer.concat([rdbTime(FAR), rdbLength(2), rdbLength(1), rdbString('f'), rdbString('v'.repeat(80)), rdbLength(9), rdbString('h'), rdbString('x')])],
+  [25, Buffer.concat([rdbTime(FAR), rdbString(listpack(['f', 'v', FAR, 'g', 'w', 0]))])],
+]; // biome-ignore format: a table
+
+/** Changes a value in one to four places. */
+function damage(value: Buffer, random: (below: number) => number): Buffer {
+  let bytes = Buffer.from(value);
+  for (let changes = 1 + random(4); changes > 0 && bytes.length > 0; changes--) {
+    const at = random(bytes.length);
+    const len = 1 + random(Math.min(12, bytes.length - at));
+    const part = bytes.subarray(at, at + len);
+    switch (random(7)) {
+      case 0:
+        bytes[at] = random(256);
+        break;
+      case 1:
+        bytes[at]! ^= 1 << random(8);
+        break;
+      case 2:
+        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + len)]);
+        break;
+      case 3:
+        bytes = Buffer.concat([bytes.subarray(0, at), part, bytes.subarray(at)]);
+        break;
+      case 4:
+        bytes.fill(random(2) === 0 ? 0 : 255, at, at + len);
+        break;
+      case 5:
+        part.copy(bytes, random(bytes.length - len + 1));
+        break;
+      default:
+        bytes[at] = (bytes[at]! + (random(2) === 0 ? 1 : 255)) & 255;
+    }
+  }
+  return bytes;
+}
+
+/** Commands that read and change a value in most ways, by type. */
+const COMMANDS: Readonly<Record<string, readonly (readonly Argument[])[]>> = {
+  string: [['GET', 'k'], ['APPEND', 'k', 'x']],
+  list: [['LRANGE', 'k', 0, -1], ['LRANGE', 'k', -3, 5], ['RPUSH', 'k', 'new'], ['LPUSH', 'k', 1], ['LREM', 'k', 0, 'word 1'], ['LINSERT', 'k', 'BEFORE', 'word 2', 'x'], ['LPOP', 'k'], ['RPOP', 'k', 2]],
+  set: [['SMEMBERS', 'k'], ['SADD', 'k', 'new', 7], ['SREM', 'k', 'word 1', '1'], ['SRANDMEMBER', 'k', 3], ['SPOP', 'k']],
+  zset: [['ZRANGE', 'k', 0, -1, 'WITHSCORES'], ['ZADD', 'k', 1.5, 'new', 7, 'a'], ['ZRANGEBYSCORE', 'k', '-inf', '(2'], ['ZRANK', 'k', 'b'], ['ZINCRBY', 'k', 3, 'b'], ['ZREM', 'k', 'c'], ['ZPOPMIN', 'k']],
+  hash: [['HGETALL', 'k'], ['HSET', 'k', 'new', 'value', 'a', 'changed'], ['HSTRLEN', 'k', 'f'], ['HPEXPIRE', 'k', 100000, 'FIELDS', 1, 'new'], ['HDEL', 'k', 'field', 'f'], ['HRANDFIELD', 'k', 3]],
+  stream: [['XRANGE', 'k', '-', '+'], ['XREVRANGE', 'k', '+', '-'], ['XINFO', 'STREAM', 'k', 'FULL'], ['XDEL', 'k', '1001-0', '2008-0'], ['XADD', 'k', '*', 'a', 1, 'b', 2], ['XREADGROUP', 'GROUP', 'group', 'new', 'STREAMS', 'k', '>'], ['XPENDING', 'k', 'group'], ['XACK', 'k', 'group', '1000-0'], ['XTRIM', 'k', 'MAXLEN', 3], ['XGROUP', 'DESTROY', 'k', 'group']],
+}; // biome-ignore format: a table
+
+function exercise(local: InProcess): void {
+  const type = String(local.value('TYPE', 'k'));
+  for (const [name, ...args] of COMMANDS[type]!) {
+    if (local.table.lookup(Buffer.from(name as string), 0, (name as string).length) === null) continue;
+    local.run(name!, ...args);
+  }
+  local.run('COPY', 'k', 'copy', 'REPLACE');
+}
+
+let server: ServerProcess;
+let redis: RawClient;
+beforeAll(async () => {
+  server = await startRedis({ args: ['--enable-debug-command', 'yes', '--sanitize-dump-payload', 'yes'] });
+  redis = await server.connect();
+});
+afterAll(async () => {
+  await redis.close();
+  await server.stop();
+});
+
+describe('RESTORE of damaged payloads', () => {
+  it.each(VALUES.map(([type, value], i) => [i, type, value] as const))(
+    'value %i, of type %i',
+    async (index, type, value) => {
+      const local = new InProcess();
+      local.config.assign('enable-debug-command', 'yes');
+      const random = randomNumbers(SEED + index);
+      let accepted = 0;
+      const done: string[] = [];
+      try {
+        expect(local.text('RESTORE', 'k', 0, payload(type, value, 12))).toBe('+OK\r\n');
+        for (let run = 0; run < RUNS; run++) {
+          const bytes = payload(type, damage(value, random), type > 19 ? 12 : 10);
+          done.push(bytes.toString('hex'));
+          const reply = local.text('RESTORE', 'k', 0, bytes, 'REPLACE');
+          if (reply !== '+OK\r\n') {
+            expect(reply).toBe('-ERR Bad data format\r\n');
+            continue;
+          }
+          accepted++;
+          const digest = local.value('DEBUG', 'DIGEST-VALUE', 'k');
+          if (type <= 19 && accepted % 8 === 0) {
+            expect(await redis.call('RESTORE', 'k', 0, bytes, 'REPLACE')).toBe('OK');
+            expect(digest).toEqual(await redis.call('DEBUG', 'DIGEST-VALUE', 'k'));
+          }
+          local.checkInvariants();
+          exercise(local);
+          local.checkInvariants();
+        }
+      } catch (error) {
+        throw new Error(`after RESTORE of ${done.slice(-2).join('\n')}`, { cause: error });
+      }
+      local.run('FLUSHALL');
+      local.checkInvariants();
+      expect(accepted).toBeGreaterThan(0);
+    },
+  );
+});
