@@ -6,6 +6,7 @@ import { ENCODING_NAMES, Encoding, Type } from '../keyspace/record.ts';
 import { ShardCounter } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
 import { withKey } from './debug-arguments.ts';
+import { quicklistFacts } from './debug-listpack.ts';
 import { ErrorText } from './errors.ts';
 import { serializedLength } from './family-dump.ts';
 import { shownArgument } from './generic-arguments.ts';
@@ -35,7 +36,8 @@ export function debugObject(cx: CommandContext): void {
     cx.reply.simpleString(
       `Value at:0x${address} refcount:${references(cx)} encoding:${ENCODING_NAMES[rec.encoding]!}` +
         ` serializedlength:${serializedLength(cx)} lru:${rec.access}` +
-        ` lru_seconds_idle:${clock.lfu ? 0 : clock.idleSeconds(rec.access)}`,
+        ` lru_seconds_idle:${clock.lfu ? 0 : clock.idleSeconds(rec.access)}` +
+        (rec.encoding === Encoding.Quicklist ? quicklistFacts(cx) : ''),
     );
   });
 }

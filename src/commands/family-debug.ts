@@ -22,6 +22,7 @@ import {
   debugPopulate,
   debugSdsLength,
 } from './debug-keys.ts';
+import { debugListpack, debugQuicklist } from './debug-listpack.ts';
 import { debugProtocol } from './debug-protocol.ts';
 import { shownArgument } from './generic-arguments.ts';
 import { withAllShards } from './generic-database.ts';
@@ -112,8 +113,8 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>
   ['POPULATE', { run: debugPopulate, min: 3, max: 5 }],
   ['PROTOCOL', { run: debugProtocol, min: 3, max: 3 }],
   ['SDSLEN', { run: debugSdsLength, min: 3, max: 3 }],
-  ['LISTPACK', { run: debugOtherEncoding('ERR Not a listpack encoded object.'), min: 3, max: 3 }],
-  ['QUICKLIST', { run: debugOtherEncoding('ERR Not a quicklist encoded object.'), min: 3, max: 4 }],
+  ['LISTPACK', { run: debugListpack, min: 3, max: 3 }],
+  ['QUICKLIST', { run: debugQuicklist, min: 3, max: 4 }],
   [
     'HTSTATS-KEY',
     {
