@@ -7,6 +7,8 @@
 //
 // 2^32 units are 32 GiB. Strings are added and read, never removed: clear() forgets all of them.
 
+import { OutOfMemoryError } from '../memory/chunk-pool.ts';
+
 const UNIT_SHIFT = 3;
 const PAGE_SHIFT = 26;
 const PAGE_BYTES = 2 ** PAGE_SHIFT;
@@ -39,7 +41,7 @@ export class ByteStore {
   /**
    * Copies a string.
    * @returns its ref
-   * @throws RangeError beyond 32 GiB
+   * @throws OutOfMemoryError, also beyond 32 GiB
    */
   add(source: Buffer, off: number, len: number): number {
     const need = (LENGTH_BYTES + len + 7) & ~7;
@@ -114,7 +116,7 @@ export class ByteStore {
     if (wanted <= PAGE_BYTES) {
       let size = last.length * 2;
       while (size < wanted) size *= 2;
-      const grown = Buffer.allocUnsafeSlow(Math.min(size, PAGE_BYTES));
+      const grown = newPage(Math.min(size, PAGE_BYTES));
       last.copy(grown, 0, 0, this.#end);
       this.#pages[this.#page] = grown;
       return;
@@ -122,10 +124,18 @@ export class ByteStore {
     // A string that needs more than a page takes the numbers of as many pages, and all of them are its buffer.
     const pages = Math.ceil(need / PAGE_BYTES);
     const next = this.#pages.length;
-    if (next + pages > PAGES_MAX) throw new RangeError('byte store: more than 32 GiB');
-    const bytes = Buffer.allocUnsafeSlow(pages > 1 ? need : Math.max(need, PAGE_BYTES));
+    if (next + pages > PAGES_MAX) throw new OutOfMemoryError('byte store: more than 32 GiB');
+    const bytes = newPage(Math.max(need, PAGE_BYTES));
     for (let i = 0; i < pages; i++) this.#pages.push(bytes);
     this.#page = next;
     this.#end = 0;
+  }
+}
+
+function newPage(bytes: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(bytes);
+  } catch {
+    throw new OutOfMemoryError(`byte store: no page of ${bytes} bytes`);
   }
 }

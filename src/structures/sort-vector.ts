@@ -14,6 +14,7 @@
 //
 // Both call `breathe` every few thousand steps. Everything here belongs to the thread; nothing lies in shared memory.
 
+import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { ByteStore } from './byte-store.ts';
 
 /** How elements with equal keys are compared. */
@@ -78,12 +79,20 @@ export class SortVector {
     this.descending = false;
   }
 
-  /** Makes room for `count` elements. To be called before the first add(). */
+  /** Makes room for `count` elements, and for sorting them. To be called before the first add(). @throws OutOfMemoryError */
   reserve(count: number): void {
-    if (count > this.refs.length) this.refs = new Uint32Array(count);
-    if (count > this.keys.length) {
-      this.keys = new Float64Array(count);
-      this.order = new Int32Array(count);
+    try {
+      if (count > this.refs.length) this.refs = new Uint32Array(count);
+      if (count > this.keys.length) {
+        this.keys = new Float64Array(count);
+        this.order = new Int32Array(count);
+      }
+      if (count > RUN && count > this.#spareKeys.length) {
+        this.#spareKeys = new Float64Array(count);
+        this.#spareOrder = new Int32Array(count);
+      }
+    } catch {
+      throw noRoom(count);
     }
     this.ties = this.refs;
   }
@@ -93,9 +102,15 @@ export class SortVector {
     this.refs[this.count++] = this.store.add(source, off, len);
   }
 
-  /** What is to be compared is not the elements, but strings that setOther() gives. */
+  /** What is to be compared is not the elements, but strings that setOther() gives. @throws OutOfMemoryError */
   useOthers(): void {
-    if (this.#otherRefs.length < this.count) this.#otherRefs = new Uint32Array(this.count);
+    if (this.#otherRefs.length < this.count) {
+      try {
+        this.#otherRefs = new Uint32Array(this.refs.length);
+      } catch {
+        throw noRoom(this.count);
+      }
+    }
     this.ties = this.#otherRefs;
   }
 
@@ -194,10 +209,6 @@ export class SortVector {
       this.#step(RUN);
     }
     if (to - from <= RUN) return;
-    if (this.#spareKeys.length < this.count) {
-      this.#spareKeys = new Float64Array(this.count);
-      this.#spareOrder = new Int32Array(this.count);
-    }
     let fromSpare = false;
     for (let width = RUN; width < to - from; width *= 2) {
       for (let start = from; start < to; start += width * 2) {
@@ -366,4 +377,8 @@ export class SortVector {
 /** Whether places [from, from + count) and [first, last] have one in common. */
 function overlaps(from: number, count: number, first: number, last: number): boolean {
   return first < from + count && last >= from;
+}
+
+function noRoom(count: number): OutOfMemoryError {
+  return new OutOfMemoryError(`no room to sort ${count} elements`);
 }
