@@ -18,6 +18,18 @@ import type { LexBound } from './zset-bounds.ts';
 /** Longest text of a score. */
 const SCORE_TEXT_MAX = 32;
 
+/** Whole scores up to this size are integer entries: half of what 64 bits hold. */
+const SCORE_INTEGER_MAX = 2 ** 62;
+
+/**
+ * Sets an entry to a score as Redis does: an integer if it is whole (so -0 becomes 0), else its text.
+ * @param text room for the text, 32 bytes, until the entry is written
+ */
+export function encodeScore(entry: EntryEncoder, score: number, text: Buffer): void {
+  if (Number.isInteger(score) && Math.abs(score) <= SCORE_INTEGER_MAX) entry.setInteger(score);
+  else entry.set(text, 0, text.write(formatDouble(score), 'latin1'));
+}
+
 export class ZSetListpack {
   /** Score of the pair that find() found, or that load() loaded. */
   score = 0;
@@ -118,8 +130,7 @@ export class ZSetListpack {
   }
 
   #encodeScore(score: number): void {
-    if (Number.isSafeInteger(score) && !Object.is(score, -0)) this.#score.setInteger(score);
-    else this.#score.set(this.#text, 0, this.#text.write(formatDouble(score), 'latin1'));
+    encodeScore(this.#score, score, this.#text);
   }
 
   /** Position of the first pair that comes behind a member with a score. */

@@ -3,7 +3,7 @@
 //
 // One per thread, reused; `bytes[0, size)` is a whole listpack after finish().
 
-import { formatDouble } from '../protocol/doubles.ts';
+import { encodeScore } from '../keyspace/zset-listpack.ts';
 import { COUNT_UNKNOWN, EntryEncoder, LISTPACK_END, LISTPACK_HEADER_BYTES } from '../structures/listpack.ts';
 
 const FIRST_BYTES = 4096;
@@ -47,10 +47,10 @@ export class ListpackBuilder {
     this.#write(OVERHEAD_MAX);
   }
 
-  /** Appends the score of a sorted set's member, as Redis 7.0 does. */
+  /** Appends the score of a sorted set's member. */
   appendScore(score: number): void {
-    const len = this.#digits.write(formatDouble(score), 'latin1');
-    this.append(this.#digits, 0, len);
+    encodeScore(this.#entry, score, this.#digits);
+    this.#write(SCORE_TEXT_MAX + OVERHEAD_MAX);
   }
 
   /** Writes header and end. */

@@ -24,11 +24,11 @@ export class Int64 {
     this.high = high;
   }
 
-  /** @param value a safe integer */
+  /** @param value a whole number of at most 64 bits: both conversions are exact, beyond 2^53 as well */
   setNumber(value: number): void {
     this.low = value | 0;
     this.high = Math.floor(value / TWO_32) | 0;
-    // `value | 0` is value modulo 2^32 for every safe integer.
+    // `value | 0` is value modulo 2^32 for every whole number.
   }
 
   /** Takes the value of a canonical text. @returns false, with the words undefined, if it is none */

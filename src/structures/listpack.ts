@@ -137,7 +137,7 @@ export class EntryEncoder {
     this.size = this.encoded + backwardBytes(this.encoded);
   }
 
-  /** @param value a safe integer */
+  /** @param value a whole number of at most 64 bits */
   setInteger(value: number): void {
     this.integer.setNumber(value);
     this.#sizeInteger();

@@ -106,7 +106,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'small sorted set',
-    commands: [['ZADD', 'k', 1, 'a', 2.5, 'b', '-inf', 'c', 'inf', 'd', 1e100, 'e', 0.1, 'f', 1, '7']],
+    commands: [['ZADD', 'k', 1, 'a', 2.5, 'b', '-inf', 'c', 'inf', 'd', 1e100, 'e', 0.1, 'f', 1, '7', '-0', 'g', '1e17', 'h', '-4e18', 'i', '5e18', 'j']],
   },
   { name: 'sorted set of 128', commands: [['ZADD', 'k', ...many(128, (i) => [i % 5, `m${i}`])]] },
   { name: 'large sorted set', commands: [['ZADD', 'k', ...many(129, (i) => [(i % 50) / 7, `member:${i}`])]] },
