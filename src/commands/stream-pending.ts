@@ -154,8 +154,8 @@ function estimatePending(cx: CommandContext): number {
   const { size } = group.pending;
   // Those that are not idle for long enough are looked at, too.
   if (cx.argIs(3, 'IDLE')) return size * PENDING_WORK;
-  const count = longOf(cx, 5);
-  return (count < size ? count : size) * PENDING_WORK;
+  const count = cx.argc > 5 ? longOf(cx, 5) : 0;
+  return Math.max(0, count < size ? count : size) * PENDING_WORK;
 }
 
 // ---- XCLAIM ----
