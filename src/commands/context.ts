@@ -36,6 +36,14 @@ export interface KeyWatch {
   changed(db: number, slot: number, hash: number, input: Buffer, off: number, len: number): void;
 }
 
+/** What a long command tells the shard worker that runs it. */
+export interface Pause {
+  /** See CommandContext.breathe. */
+  breathe(): void;
+  /** See CommandContext.expectLong. */
+  expectLong(): void;
+}
+
 export class CommandContext {
   readonly keyspace: Keyspace;
   readonly server: ServerApi;
@@ -61,7 +69,7 @@ export class CommandContext {
   /** Set by defer(): the connection waits for it. */
   deferred: Promise<ReplyFunction> | null = null;
   /** What lets others have the locks in a long command: the executor of a shard worker. */
-  pause: { breathe(): void } | null = null;
+  pause: Pause | null = null;
   /** Whether this thread may sleep on locks: true on shard workers, false on acceptors. */
   readonly mayBlock: boolean;
   /** Set by handOver(): the executor drops the reply and lets a shard worker run the command. */
@@ -298,6 +306,14 @@ export class CommandContext {
         this.argLen[arg]!,
       );
     }
+  }
+
+  /**
+   * Says that the work of this command is long: its keys are pinned from now on, and acceptors that need one of its
+   * shards wait for it to breathe instead of queueing behind it on this thread.
+   */
+  expectLong(): void {
+    if (this.mayBlock) this.pause?.expectLong();
   }
 
   /**

@@ -29,7 +29,11 @@ const DOUBLING_MAX = 1024 * 1024;
  * @returns true if the handler must return now
  */
 export function handOverLong(cx: CommandContext, bytes: number, first: number, last: number): boolean {
-  if (bytes <= IN_PLACE_WORK_MAX || cx.mayBlock) return false;
+  if (bytes <= IN_PLACE_WORK_MAX) return false;
+  if (cx.mayBlock) {
+    cx.expectLong();
+    return false;
+  }
   handOverReads(cx, first, last);
   return true;
 }

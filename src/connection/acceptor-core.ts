@@ -22,6 +22,8 @@ import { Connection } from './connection.ts';
 /** The worker that keeps waiting clients. */
 const KEEPER = 0;
 const TICK_MS = 1000;
+/** How soon a connection tries again that found a shard busy. */
+const RETRY_MS = 1;
 const RESUME_MS = 10;
 
 const DENIED =
@@ -60,6 +62,7 @@ export class AcceptorCore {
   hideUserData = false;
   /** Connections that CLIENT PAUSE holds back. */
   readonly #held = new Set<Connection>();
+  readonly #retrying: Connection[] = [];
   readonly #writers: Connection[] = [];
   readonly #writeAll = (): void => {
     const writers = this.#writers;
@@ -119,20 +122,36 @@ export class AcceptorCore {
   }
 
   /**
-   * The workers take turns; those in a long command are passed by, unless all are. While clients wait for keys, their
-   * keeper is left to them.
+   * The workers take turns; those in a long command are passed by, unless all are. The keeper of the waiting clients gets
+   * what is left over, and nothing while clients wait for keys: they would have to wait for a long command, too.
    */
   #pickWorker(): number {
-    const count = this.#toWorkers.length;
+    const others = this.#toWorkers.length - 1;
+    if (others === 0) return KEEPER;
     const first = this.#nextWorker;
-    this.#nextWorker = (first + 1) % count;
-    for (let i = 0; i < count; i++) {
-      const worker = (first + i) % count;
-      if (worker === KEEPER && count > 1 && this.#control[GlobalWord.Awaited] !== 0) continue;
-      const thread = this.thread.start.workerThreads[worker]!;
-      if (Atomics.load(this.#control, threadWord(thread, ThreadWord.Pins)) === 0) return worker;
+    this.#nextWorker = (first + 1) % others;
+    for (let i = 0; i < others; i++) {
+      const worker = 1 + ((first + i) % others);
+      if (!this.#isInLongCommand(worker)) return worker;
     }
-    return first === KEEPER ? count - 1 : first;
+    if (this.#control[GlobalWord.Awaited] === 0 && !this.#isInLongCommand(KEEPER)) return KEEPER;
+    return 1 + first;
+  }
+
+  #isInLongCommand(worker: number): boolean {
+    const thread = this.thread.start.workerThreads[worker]!;
+    return Atomics.load(this.#control, threadWord(thread, ThreadWord.Pins)) !== 0;
+  }
+
+  /**
+   * Lets a connection try again what it found a shard busy for. All such connections do so in one turn: the long
+   * command that has the shard leaves it free for a moment once the first of them has got it.
+   */
+  retryLater(connection: Connection): void {
+    if (this.#retrying.push(connection) > 1) return;
+    setTimeout(() => {
+      for (const each of this.#retrying.splice(0)) each.resume();
+    }, RETRY_MS);
   }
 
   /** Lets a connection write at the end of this turn of the event loop. */

@@ -258,6 +258,10 @@ export class Connection {
         this.#waiting = Waiting.Paused;
         core.hold(this);
         break;
+      case BatchEnd.Busy:
+        this.#waiting = Waiting.Paused;
+        core.retryLater(this);
+        break;
       case BatchEnd.TurnOver:
         this.#waiting = Waiting.Paused;
         setImmediate(() => this.resume());

@@ -34,6 +34,8 @@ export const BatchEnd = {
   ToKeeper: 10,
   /** The last command waits for a key (on that worker only). */
   Blocked: 11,
+  /** The next command is to be tried again. */
+  Busy: 12,
 } as const;
 export type BatchEnd = (typeof BatchEnd)[keyof typeof BatchEnd];
 

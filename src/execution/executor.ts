@@ -36,7 +36,15 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { isPinned, PINS_MAX, pinKeys, unpinKeys, waitForPins } from '../keyspace/pins.ts';
 import type { LockedShard, Shard } from '../keyspace/shard.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
-import { GlobalWord, PauseMode, SHARD_COUNT, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import {
+  GlobalWord,
+  PauseMode,
+  SHARD_COUNT,
+  ShardCounter,
+  SLOT_TO_SHARD_SHIFT,
+  ThreadWord,
+  threadWord,
+} from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -62,6 +70,8 @@ export const Outcome = {
   ToKeeper: 10,
   /** The client waits, without a reply (on that worker only). */
   Blocked: 11,
+  /** A long command has the shard and will let it go soon: to be tried again; nothing has happened. */
+  Busy: 12,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -90,11 +100,18 @@ export interface ExecutorEvents {
 /** What the command being run has locked. */
 const Locked = { None: 0, One: 1, Several: 2 } as const;
 
-/** A command pins its keys when it has run for so long (ms) and breathes. */
+/** A command that has not said that it is long pins its keys when it has run for so long (ms) and breathes. */
 const PIN_AFTER_MS = 1;
-/** How long it leaves the locks to others each time (ms). */
-const BREATH_MS = 0.05;
-/** How long an acceptor waits for a lock while a long command is running somewhere (ms). */
+/** How often it looks whether others have had the locks that it has let go (ms), and how many times at most. */
+const BREATH_MS = 0.02;
+const BREATHS_MAX = 10;
+/** How long it leaves them to others from then on (ms): where one waited, there are more. */
+const OTHERS_MS = 0.15;
+/** How long an acceptor waits for a lock (ms): no longer than handing over would take. */
+const WAIT_MS = 0.1;
+/** After waiting in vain: how long others fail at once (ms). */
+const WAIT_AGAIN_MS = 1;
+/** How long it waits while a long command is running somewhere, which lets the lock go soon. */
 const WAIT_FOR_BREATH_MS = 1;
 
 export class Executor implements WaiterLocks {
@@ -117,6 +134,9 @@ export class Executor implements WaiterLocks {
   #keyCount = 0;
   /** Keys that the command being run has pinned. */
   #pinned = 0;
+  /** Whether the lock that was not to be had belongs to a worker: one in a long command, or about to begin one. */
+  #wasBusy = false;
+  #waitAgainAt = 0;
   readonly #group = new Int32Array(TIMED_GROUP);
   #grouped = 0;
   #groupStart = 0;
@@ -219,25 +239,30 @@ export class Executor implements WaiterLocks {
       const arg = command.firstKey;
       this.#hashOne(arg);
       const shard = this.#keyspace.shards[cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT]!;
-      if (!this.#acquire(shard)) return Outcome.HandOver;
+      if (!this.#acquire(shard)) return this.#refused();
       this.#locked = Locked.One;
       this.#lastShard = shard.id;
       this.#keyArgs[0] = arg;
       this.#keyCount = 1;
-    } else if (plan !== KeyPlan.None && !this.#lockKeys(command)) return Outcome.HandOver;
+    } else if (plan !== KeyPlan.None && !this.#lockKeys(command)) return this.#refused();
 
     const { flags } = command;
     if ((flags & (CommandFlag.Write | CommandFlag.Blocking)) !== 0 && this.#locked !== Locked.None) {
+      // First the pins: the locks may be free for a moment meanwhile. Who would wait for a pinned key waits for the pin
+      // too, as its writer would not know of it.
+      if (this.#control[GlobalWord.Pinning] !== 0 && !this.#waitForPins()) return Outcome.HandOver;
       if (this.#isForKeeper(flags)) {
         this.#unlock();
         return Outcome.ToKeeper;
       }
-      // Who would wait for a pinned key waits for the pin first: its writer would not know of it.
-      if (this.#control[GlobalWord.Pinning] !== 0 && !this.#waitForPins()) return Outcome.HandOver;
     }
-    if (!this.#worker && command.place === Place.Estimated && command.estimate!(cx) > IN_PLACE_WORK_MAX) {
-      this.#unlock();
-      return Outcome.HandOver;
+    if (command.place === Place.Estimated) {
+      const work = command.estimate!(cx);
+      if (!this.#worker && work > IN_PLACE_WORK_MAX) {
+        this.#unlock();
+        return Outcome.HandOver;
+      }
+      if (work > IN_PLACE_WORK_MAX) this.expectLong();
     }
     return this.#call(command);
   }
@@ -507,27 +532,47 @@ export class Executor implements WaiterLocks {
    * pinned meanwhile. See CommandContext.breathe.
    */
   breathe(): void {
-    if (this.#locked === Locked.None || this.#keyCount > PINS_MAX) return;
-    const { memory } = this.#keyspace;
+    if (!this.#mayPin()) return;
     if (this.#pinned === 0) {
       if (performance.now() - this.#groupStart < PIN_AFTER_MS) return;
-      pinKeys(memory, this.cx.slots, this.cx.hashes, this.#keyArgs, this.#keyCount);
-      this.#pinned = this.#keyCount;
+      this.#pin();
     }
-    if (!this.#isWaitedFor()) return;
+    const shard = this.#waitedFor();
+    if (shard === null) return;
+    const { taken } = shard;
     this.#release();
-    sleep(BREATH_MS);
+    // Whoever waits for it needs a moment to wake up; the command would have taken it again by then.
+    for (let rest = BREATHS_MAX; rest > 0 && shard.taken === taken; rest--) sleep(BREATH_MS);
+    if (shard.taken !== taken) sleep(OTHERS_MS);
     this.#relock();
   }
 
-  #isWaitedFor(): boolean {
+  /** Pins the keys of the command being run; for workers. See CommandContext.expectLong. */
+  expectLong(): void {
+    if (this.#pinned === 0 && this.#mayPin()) this.#pin();
+  }
+
+  #mayPin(): boolean {
+    return this.#locked !== Locked.None && this.#keyCount <= PINS_MAX;
+  }
+
+  #pin(): void {
+    pinKeys(this.#keyspace.memory, this.cx.slots, this.cx.hashes, this.#keyArgs, this.#keyCount);
+    this.#pinned = this.#keyCount;
+  }
+
+  /** A shard of the command being run that another thread waits for; null if there is none. */
+  #waitedFor(): Shard | null {
     const { shards } = this.#keyspace;
-    if (this.#locked === Locked.One) return (shards[this.#lastShard] as LockedShard).isWaitedFor();
+    if (this.#locked === Locked.One) {
+      const shard = shards[this.#lastShard] as LockedShard;
+      return shard.isWaitedFor() ? shard : null;
+    }
     for (let id = 0; id < SHARD_COUNT; id++) {
       const bit = id < 32 ? this.#low & (1 << id) : this.#high & (1 << (id - 32));
-      if (bit !== 0 && (shards[id] as LockedShard).isWaitedFor()) return true;
+      if (bit !== 0 && (shards[id] as LockedShard).isWaitedFor()) return shards[id]!;
     }
-    return false;
+    return null;
   }
 
   /**
@@ -557,7 +602,12 @@ export class Executor implements WaiterLocks {
     return false;
   }
 
-  /** Takes one lock: a worker waits for it, an acceptor only while a long command may have it. */
+  /** What an acceptor does that did not get a lock: the worker it would hand over to may be in a long command. */
+  #refused(): Outcome {
+    return this.#wasBusy ? Outcome.Busy : Outcome.HandOver;
+  }
+
+  /** Takes one lock: a worker waits for it, an acceptor for a moment. */
   #acquire(shard: Shard): boolean {
     if (this.#worker) {
       shard.acquire();
@@ -565,7 +615,15 @@ export class Executor implements WaiterLocks {
     }
     if (shard.tryAcquire() !== null) return true;
     shard.countContention();
-    return this.#control[GlobalWord.Pinning] !== 0 && shard.acquireWithin(WAIT_FOR_BREATH_MS) !== null;
+    const now = performance.now();
+    const pinning = this.#control[GlobalWord.Pinning] !== 0;
+    if (pinning || now >= this.#waitAgainAt) {
+      if (shard.acquireWithin(pinning ? WAIT_FOR_BREATH_MS : WAIT_MS) !== null) return true;
+      this.#waitAgainAt = performance.now() + WAIT_AGAIN_MS;
+    }
+    const { holder } = shard;
+    this.#wasBusy = holder === 0 || this.#control[threadWord(holder, ThreadWord.Worker)] !== 0;
+    return false;
   }
 
   #unlock(): void {

@@ -67,6 +67,7 @@ export class ShardWorker {
     if (this.#waiters !== null) this.#executor.keep(this.#waiters);
     this.#batch = new Batch(this.#executor, this.#parser);
     this.#control = this.thread.keyspace.memory.control;
+    this.#control[threadWord(start.thread, ThreadWord.Worker)] = 1;
     this.#fromAcceptors = start.rings.map((pair) => new RingConsumer(pair.toWorker));
     this.#toAcceptors = start.rings.map((pair) => new RingProducer(pair.toAcceptor));
     this.#backlog = start.rings.map(() => []);

@@ -84,9 +84,15 @@ export class Shard {
     return this as unknown as LockedShard;
   }
 
+  /** How often acquireWithin() has got the lock. Reading needs no lock. */
+  get taken(): number {
+    return Atomics.load(this.#control, this.#buriedWord + ShardWord.Taken);
+  }
+
   /** As acquire(), for at most about `ms`. @returns null if the time was over first */
   acquireWithin(ms: number): LockedShard | null {
     if (!lockWithin(this.#control, this.#lockWord, this.memory.thread, ms)) return null;
+    this.#control[this.#buriedWord + ShardWord.Taken]! += 1;
     return this as unknown as LockedShard;
   }
 
@@ -97,6 +103,11 @@ export class Shard {
 
   release(this: LockedShard): void {
     unlock(this.#control, this.#lockWord, this.memory.thread);
+  }
+
+  /** The thread that holds the lock, 0 if none does. */
+  get holder(): number {
+    return holderOf(this.#control, this.#lockWord);
   }
 
   /** Throws unless the calling thread holds the lock. */

@@ -106,9 +106,11 @@ export const ThreadWord = {
   Asleep: 1,
   /** Connections of an acceptor that were closed while they might wait for keys. */
   Leaves: 2,
+  /** 1 for a shard worker. */
+  Worker: 3,
   /** How many keys its long command holds, and from there on their hashes: see keyspace/pins.ts. */
-  Pins: 3,
-  PinnedHashes: 4,
+  Pins: 4,
+  PinnedHashes: 5,
 } as const;
 
 export const SHARDS_BYTE_OFFSET = THREADS_BYTE_OFFSET + Math.ceil((THREADS_MAX * THREAD_BYTES) / 4096) * 4096;
@@ -150,6 +152,8 @@ export const ShardWord = {
   BuriedCount: 1,
   /** Keys that a long command holds while it lets the lock go: see keyspace/pins.ts. */
   Pinned: 2,
+  /** Counts the times that an acceptor waited for the lock and got it: a long command lets it go until then. */
+  Taken: 3,
   /** Keys that clients wait for, see keyspace/awaited.ts: how many, how many of them for their deletion, a mark. */
   Awaited: 4,
   AwaitedGone: 5,
