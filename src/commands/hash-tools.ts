@@ -154,7 +154,7 @@ export function isGone(view: HashView): boolean {
 /** What it takes to look up or remove `count` fields, in bytes touched. */
 export function fieldWork(view: HashView, count: number): number {
   // A listpack is gone through from its first entry on.
-  return count * (view.encoding === Encoding.Hashtable ? FIELD_WORK : view.rec.valueLength * 2);
+  return count * (view.encoding === Encoding.Hashtable ? FIELD_WORK : view.rec.valueLength);
 }
 
 /** What it takes to set `count` fields, in bytes touched: a listpack may have to become a hash table. */
