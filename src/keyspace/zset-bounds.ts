@@ -3,13 +3,14 @@
 // A bound says of a score or a member whether it is on its right side. Texts are Redis's (zslParseRange,
 // zslParseLexRangeItem).
 
-import { parseDouble } from '../protocol/doubles.ts';
+import { bitLength, hexadecimalParts, parseDouble } from '../protocol/doubles.ts';
 import { compareBytes } from '../structures/bytes.ts';
 
 const PAREN = 0x28;
 const BRACKET = 0x5b;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
 export class ScoreBound {
   value = 0;
@@ -19,9 +20,31 @@ export class ScoreBound {
   /** @returns false if the text is no score: a double, or "(" and a double */
   parse(bytes: Buffer, off: number, len: number): boolean {
     this.exclusive = len > 0 && bytes[off] === PAREN;
-    this.value = this.exclusive ? parseDouble(bytes, off + 1, len - 1) : parseDouble(bytes, off, len);
+    const skip = this.exclusive ? 1 : 0;
+    this.value = parseDouble(bytes, off + skip, len - skip);
+    if (Number.isNaN(this.value)) this.value = parseLoosely(bytes, off + skip, len - skip);
     return !Number.isNaN(this.value);
   }
+}
+
+/**
+ * What C's strtod() makes of a text, which Redis asks here without looking twice: white space in front is skipped, what
+ * is behind a NUL does not count, no text at all is 0, and what is out of range is infinite or 0.
+ * @returns NaN for what is no number
+ */
+function parseLoosely(bytes: Buffer, off: number, len: number): number {
+  const all = bytes.toString('latin1', off, off + len);
+  const nul = all.indexOf('\0');
+  const text = nul < 0 ? all : all.slice(0, nul);
+  if (text === '') return 0;
+  const number = text.replace(/^[ \t\n\v\f\r]+/, '');
+  const exact = parseDouble(Buffer.from(number, 'latin1'), 0, number.length);
+  if (!Number.isNaN(exact)) return exact;
+  if (DECIMAL.test(number)) return Number(number);
+  const parts = hexadecimalParts(number);
+  if (parts === null) return Number.NaN;
+  const size = bitLength(parts.mantissa) + parts.exponent > 0 ? Number.POSITIVE_INFINITY : 0;
+  return parts.negative ? -size : size;
 }
 
 /** Where a LexBound is. */

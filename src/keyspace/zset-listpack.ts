@@ -1,5 +1,6 @@
 // Small sorted sets: a listpack in the record, member and score in turn, in ascending order (score, then bytes of the
-// member). Redis's own layout: integers, members and scores alike, are integer entries; other scores are their text.
+// member). Redis's own layout: integers, members and scores alike, are integer entries; other scores are their text,
+// that of Redis 7.0 with 17 digits. (Later versions write the shortest; all read both.)
 //
 //   header | m1 | s1 | m2 | s2 | ... | end
 //
@@ -125,12 +126,8 @@ export class ZSetListpack {
   #insertAt(shard: LockedShard, rec: RecordView, pos: number, member: Member, score: number): void {
     if (member.isInteger()) this.#member.setWords(member.low, member.high);
     else this.#member.setString(member.buf, member.off, member.len);
-    this.#encodeScore(score);
-    insertPair(shard, rec, this.#listpack, pos, this.#member, this.#score);
-  }
-
-  #encodeScore(score: number): void {
     encodeScore(this.#score, score, this.#text);
+    insertPair(shard, rec, this.#listpack, pos, this.#member, this.#score);
   }
 
   /** Position of the first pair that comes behind a member with a score. */
