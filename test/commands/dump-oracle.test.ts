@@ -43,6 +43,10 @@ interface Case {
   readonly commands: readonly (readonly Argument[])[];
   /** Whether elements may come in another order: tables. */
   readonly anyOrder?: boolean;
+  /** Whether there are times of now in it. */
+  readonly timed?: boolean;
+  /** Whether it is kept as releases after 7.0 do. */
+  readonly newer?: boolean;
   /** What OBJECT ENCODING says here, where it is not what it says there. */
   readonly encoding?: string;
 }
@@ -83,6 +87,7 @@ const CASES: readonly Case[] = [
   { name: 'long list', commands: [['RPUSH', 'k', ...many(5000, (i) => [`element ${i * 7919}`, i])]] },
   {
     name: 'list of large elements',
+    newer: true,
     commands: [['RPUSH', 'k', 'a', 'b'.repeat(9000), 'c', 'd'.repeat(20_000)]],
   },
   {
@@ -106,7 +111,34 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'small sorted set',
-    commands: [['ZADD', 'k', 1, 'a', 2.5, 'b', '-inf', 'c', 'inf', 'd', 1e100, 'e', 0.1, 'f', 1, '7', '-0', 'g', '1e17', 'h', '-4e18', 'i', '5e18', 'j']],
+    commands: [
+      [
+        'ZADD',
+        'k',
+        1,
+        'a',
+        2.5,
+        'b',
+        '-inf',
+        'c',
+        'inf',
+        'd',
+        1e100,
+        'e',
+        0.1,
+        'f',
+        1,
+        '7',
+        '-0',
+        'g',
+        '1e17',
+        'h',
+        '-4e18',
+        'i',
+        '5e18',
+        'j',
+      ],
+    ],
   },
   { name: 'sorted set of 128', commands: [['ZADD', 'k', ...many(128, (i) => [i % 5, `m${i}`])]] },
   { name: 'large sorted set', commands: [['ZADD', 'k', ...many(129, (i) => [(i % 50) / 7, `member:${i}`])]] },
@@ -135,6 +167,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'stream with groups',
+    timed: true,
     commands: [
       ...Array.from({ length: 50 }, (_, i): Argument[] => ['XADD', 'k', `${i + 1}-0`, 'a', i]),
       ['XGROUP', 'CREATE', 'k', 'g1', 0],
@@ -191,6 +224,63 @@ describe('DUMP of redis-server, RESTORE here, and back', () => {
     expect(local.text('RESTORE', 'k', 0, ours, 'REPLACE')).toBe('+OK\r\n');
     expect(local.value('DEBUG', 'DIGEST-VALUE', 'k')).toEqual([digests[0]]);
     local.run('DEL', 'k');
+    local.checkInvariants();
+  });
+});
+
+describe('DUMP of what commands made here', () => {
+  it.each(CASES)('$name', async ({ commands, anyOrder, timed, newer }) => {
+    for (const [name, ...args] of commands) {
+      await redis.call(name!, ...args);
+      if (name === 'CONFIG') local.config.assign(String(args[1]) as 'list-compress-depth', String(args[2]));
+      else local.run(name!, ...args);
+    }
+    const ours = dumpLocal('k')!;
+    const theirs = (await redis.callBuffer('DUMP', 'k')) as Buffer;
+    if (anyOrder !== true && timed !== true && newer !== true)
+      expect(ours.toString('hex')).toBe(theirs.toString('hex'));
+    if (newer !== true) expect(ours.length).toBe(theirs.length);
+    expect(await redis.call('RESTORE', 'back', 0, ours)).toBe('OK');
+    const digests = (await redis.call('DEBUG', 'DIGEST-VALUE', 'k', 'back')) as string[];
+    expect(digests[1]).toBe(digests[0]);
+  });
+
+  it('of fields that expire is read back here, and is version 12', () => {
+    const far = Date.now() + 1_000_000;
+    for (const count of [3, 600]) {
+      local.run('HSET', 'h', ...many(count, (i) => [`f${i}`, `v${i}`]));
+      for (const i of [2, 0]) local.run('HPEXPIREAT', 'h', far + i, 'FIELDS', 1, `f${i}`);
+      const dump = dumpLocal('h')!;
+      expect(dump.readUInt16LE(dump.length - 10)).toBe(12);
+      expect(dump[0]).toBe(count === 3 ? 25 : 24);
+      expect(local.text('RESTORE', 'copy', 0, dump)).toBe('+OK\r\n');
+      const digests = local.value('DEBUG', 'DIGEST-VALUE', 'h', 'copy') as string[];
+      expect(digests[1]).toBe(digests[0]);
+      expect(local.value('HPEXPIRETIME', 'copy', 'FIELDS', 3, 'f0', 'f1', 'f2')).toEqual([far, -1, far + 2]);
+      local.checkInvariants();
+      local.run('DEL', 'h', 'copy');
+    }
+  });
+
+  it('of a hash whose fields no longer expire is what Redis 7.0 reads', async () => {
+    local.run('HSET', 'h', 'a', '1', 'b', '2');
+    local.run('HEXPIRE', 'h', 1000, 'FIELDS', 1, 'a');
+    local.run('HPERSIST', 'h', 'FIELDS', 1, 'a');
+    expect(encodingOf(local, 'h')).toBe('listpackex');
+    const dump = dumpLocal('h')!;
+    expect(await redis.call('RESTORE', 'h', 0, dump)).toBe('OK');
+    expect(((await redis.call('HGETALL', 'h')) as string[]).sort()).toEqual(['1', '2', 'a', 'b']);
+  });
+
+  it('fields that have expired go with it and are not seen again', () => {
+    const start = Date.now();
+    local.setTime(start);
+    local.run('HSET', 'h', 'a', '1', 'b', '2');
+    local.run('HPEXPIRE', 'h', 10, 'FIELDS', 1, 'a');
+    const dump = dumpLocal('h')!;
+    local.setTime(start + 20);
+    expect(local.text('RESTORE', 'copy', 0, dump)).toBe('+OK\r\n');
+    expect(local.value('HGETALL', 'copy')).toEqual(['b', '2']);
     local.checkInvariants();
   });
 });
