@@ -161,7 +161,9 @@ function store(cx: CommandContext): void {
     return;
   }
   const target = tools.view(1);
-  createDetachedZSet(cx, 1, target, tools.limits.encodingOf(source.count, 0));
+  // Redis knows the number of members beforehand only of ranges by rank; others begin as listpacks.
+  const expected = asked.by === By.Rank ? source.count : 1;
+  createDetachedZSet(cx, 1, target, tools.limits.encodingOf(expected, 0));
   try {
     copyRange(cx, tools, source, target);
     cx.attach(1, target.rec);
@@ -173,14 +175,23 @@ function store(cx: CommandContext): void {
   cx.reply.integer(source.count);
 }
 
-/** Appends the range that `source` has found to `target`; the order of the range does not matter there. */
+/**
+ * Adds the range that `source` has found to `target`, in the direction that was asked for: what comes first goes through
+ * a listpack, and -0 becomes 0 there.
+ */
 function copyRange(cx: CommandContext, tools: ZSetTools, source: ZSetView, target: ZSetView): void {
   const { member } = tools;
-  source.seekRank(source.first);
-  for (let left = source.count; left > 0; left--) {
+  const { first, count } = source;
+  source.seekRank(asked.reverse ? first + count - 1 : first);
+  for (let left = count; left > 0; left--) {
     source.load(member);
-    target.append(member, source.score);
-    source.next();
+    if (asked.reverse) {
+      target.add(member, source.score);
+      source.previous();
+    } else {
+      target.append(member, source.score);
+      source.next();
+    }
     if (left % BREATH_MEMBERS === 0) cx.breathe();
   }
 }
