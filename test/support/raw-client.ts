@@ -90,9 +90,19 @@ export class RawClient {
     return this.#closed;
   }
 
+  /** How many replies came and were not taken. */
+  get queuedReplies(): number {
+    return this.#queue.length;
+  }
+
   /** How many bytes have come in. */
   get receivedBytes(): number {
     return this.#received;
+  }
+
+  /** How many replies have come that nobody has taken yet. */
+  get waitingReplies(): number {
+    return this.#queue.length;
   }
 
   /** Sends a command without waiting. */
