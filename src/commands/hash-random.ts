@@ -29,6 +29,8 @@ import { handOverLong } from './string-values.ts';
 const LONG_MAX = 2n ** 63n - 1n;
 /** A walk over this many fields costs about as much as drawing one. */
 const WALK_FACTOR = 16;
+/** A client can ask for more random fields than fit into memory; Redis would end here, too. */
+const REPLY_BYTES_MAX = 2 * 1024 ** 3;
 
 export function hrandfield(cx: CommandContext): void {
   if (cx.argc === 2) {
@@ -112,11 +114,17 @@ function replyField(cx: CommandContext, view: HashView, withValues: boolean): vo
 }
 
 function drawRepeatedly(cx: CommandContext, view: HashView, count: number, withValues: boolean): void {
+  const mark = cx.reply.length;
   header(cx, count, withValues);
   for (let drawn = 1; drawn <= count; drawn++) {
     view.random();
     replyField(cx, view, withValues);
-    if (drawn % BREATH_FIELDS === 0) cx.breathe();
+    if (drawn % BREATH_FIELDS !== 0) continue;
+    cx.breathe();
+    if (cx.reply.length - mark <= REPLY_BYTES_MAX) continue;
+    cx.reply.truncate(mark);
+    cx.error('ERR the reply would be larger than 2 GiB');
+    return;
   }
 }
 
