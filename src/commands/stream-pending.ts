@@ -289,6 +289,8 @@ const ATTEMPTS = 10;
 const DEFAULT_COUNT = 100;
 /** As Redis: numbers of attempts and bytes of IDs must stay in 64 bits. */
 const COUNT_MAX = 2n ** 63n / 16n - 1n;
+/** Above this Redis does not get the memory for the IDs of entries that are gone, on any machine. */
+const COUNT_IN_MEMORY_MAX = 2 ** 40;
 
 /** `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]` */
 function autoclaim(cx: CommandContext): void {
@@ -314,6 +316,10 @@ function autoclaim(cx: CommandContext): void {
   if (found < 0) return;
   if (found === 0 || !findGroup(cx, 2)) {
     noGroup(cx, 1, 2);
+    return;
+  }
+  if (count > COUNT_IN_MEMORY_MAX) {
+    cx.error('ERR Insufficient memory, failed allocating transient memory, COUNT too high.');
     return;
   }
   const { stream, consumer } = tools;

@@ -38,6 +38,7 @@ import {
   longArgument,
   openStream,
   PENDING_WORK,
+  parseIdArgument,
   peekStream,
   rangeWork,
   readStream,
@@ -89,8 +90,7 @@ function estimateRange(cx: CommandContext, reverse: boolean): number {
   if (!peekStream(cx, 1)) return 0;
   const { stream, from, to } = streamTools(cx);
   const count = cx.argc > 5 ? cx.argInteger(5) : 0;
-  // A short one is not worth two searches.
-  if (count > 0 && count * ENTRY_WORK * 2 < FIND_WORK) return FIND_WORK;
+  if (count > 0 && count * ENTRY_WORK * 2 <= FEW_WORK) return count * ENTRY_WORK * 2;
   if (!quietBound(cx, reverse ? 3 : 2, 0, from) || !quietBound(cx, reverse ? 2 : 3, -1, to)) return 0;
   return rangeWork(stream, from, 0, to, 0, count > 0 ? count : 0);
 }
@@ -104,8 +104,19 @@ function quietBound(cx: CommandContext, arg: number, missing: 0 | -1, id: Int32A
 
 // ---- XREAD, XREADGROUP ----
 
+/** Work up to this is done without looking closer. */
+const FEW_WORK = 64 * 1024;
 /** `BLOCK` was not given. */
 const NO_BLOCK = -1;
+
+const DOLLAR = 0x24;
+const PLUS = 0x2b;
+const GREATER = 0x3e;
+
+/** The byte of an argument of one byte, else 0. */
+function wordOf(cx: CommandContext, arg: number): number {
+  return cx.argLen[arg] === 1 ? cx.input[cx.argOff[arg]!]! : 0;
+}
 
 /** The arguments of the XREAD or XREADGROUP that is running. */
 class ReadRequest {
@@ -220,20 +231,20 @@ function resolveId(cx: CommandContext, i: number, ids: Int32Array, at: number): 
     noGroup(cx, key, request.groupArg, ' in XREADGROUP with GROUP option');
     return false;
   }
-  const word = cx.argLen[arg] === 1 ? cx.input[cx.argOff[arg]!]! : 0;
-  if (word === 0x24 || word === 0x2b) {
+  const word = wordOf(cx, arg);
+  if (word === DOLLAR || word === PLUS) {
     if (request.group) {
       cx.error(meaningless(String.fromCharCode(word)));
       return false;
     }
     setLeastId(ids, at);
     if (found === 0) return true;
-    if (word === 0x24) copyId(stream.words, stream.lastIdAt, ids, at);
+    if (word === DOLLAR) copyId(stream.words, stream.lastIdAt, ids, at);
     else if (stream.lastEntryId(ids, at)) decrementId(ids, at);
     else copyId(stream.words, stream.lastIdAt, ids, at);
     return true;
   }
-  if (word === 0x3e) {
+  if (word === GREATER) {
     if (!request.group) {
       cx.error(
         'ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.',
@@ -256,7 +267,7 @@ function meaningless(word: string): string {
 /** Later runs see the ID that `$` stands for now. */
 function keepDollar(cx: CommandContext, i: number): void {
   const arg = request.firstKey + request.keys + i;
-  if (cx.argLen[arg] !== 1 || cx.input[cx.argOff[arg]!] !== 0x24) return;
+  if (wordOf(cx, arg) !== DOLLAR) return;
   const { text } = streamTools(cx);
   cx.replaceArgument(arg, text.toString('latin1', 0, formatId(request.ids, i * ID_WORDS, text, 0)));
 }
@@ -382,55 +393,46 @@ export function noGroup(cx: CommandContext, key: number, group: number, more = '
   cx.error(`NOGROUP ${text}${more}`);
 }
 
+/** Where the options of the request are that an estimate needs: argument indices, 0 if they are not there. */
+const found = { streams: 0, count: 0, group: 0 };
+
+function findOptions(cx: CommandContext): void {
+  found.streams = 0;
+  found.count = 0;
+  found.group = 0;
+  for (let arg = 1; arg < cx.argc && found.streams === 0; arg++) {
+    if (cx.argIs(arg, 'STREAMS')) found.streams = arg;
+    else if (cx.argIs(arg, 'GROUP')) {
+      found.group = arg + 1;
+      arg += 2;
+    } else if (cx.argIs(arg, 'COUNT')) found.count = ++arg;
+    else if (cx.argIs(arg, 'BLOCK')) arg++;
+  }
+}
+
 function estimateRead(cx: CommandContext, group: boolean): number {
-  const tools = streamTools(cx);
-  const { stream, from, to } = tools;
-  const words = quietStreams(cx);
-  if (words === 0) return 0;
+  findOptions(cx);
+  const words = found.streams === 0 ? 0 : cx.argc - found.streams - 1;
+  if (words % 2 !== 0) return 0;
+  const count = found.count > 0 && found.count < cx.argc ? Math.max(0, cx.argInteger(found.count)) || 0 : 0;
   const perEntry = group ? 1 + PENDING_WORK / ENTRY_WORK : 1;
+  // So few are not worth the searches.
+  const most = (count * words * ENTRY_WORK * perEntry) / 2;
+  if (count > 0 && most <= FEW_WORK) return most + FIND_WORK;
+  const { stream, from, to } = streamTools(cx);
   let work = 0;
   for (let i = 0; i < words / 2; i++) {
-    const key = cx.argc - words + i;
+    const key = found.streams + 1 + i;
     const arg = key + words / 2;
     if (!peekStream(cx, key)) continue;
     setGreatestId(to, 0);
-    if (parseId(cx.input, cx.argOff[arg]!, cx.argLen[arg]!, 0, IdForm.Strict, from, 0) === Parsed.Invalid) {
-      // `>`: from where the group is; `$` and `+`: next to nothing.
-      if (!group || !findGroup(cx, quietGroup(cx))) continue;
+    if (group && wordOf(cx, arg) === GREATER) {
+      if (!findGroup(cx, found.group)) continue;
       copyId(stream.group.words, stream.group.lastIdAt, from, 0);
-    }
-    work += rangeWork(stream, from, 0, to, 0, quietCount(cx)) * perEntry;
+    } else if (parseIdArgument(cx, arg, IdForm.Strict, 0, from, 0) === Parsed.Invalid) continue;
+    work += rangeWork(stream, from, 0, to, 0, count) * perEntry;
   }
   return work;
-}
-
-/** Words behind STREAMS; 0 if they make no sense. */
-function quietStreams(cx: CommandContext): number {
-  const at = optionAt(cx, 'STREAMS');
-  const words = at === 0 ? 0 : cx.argc - at - 1;
-  return words % 2 === 0 ? words : 0;
-}
-
-function quietCount(cx: CommandContext): number {
-  const at = optionAt(cx, 'COUNT');
-  const count = at === 0 ? 0 : cx.argInteger(at + 1);
-  return count > 0 ? count : 0;
-}
-
-/** Argument index of the group's name. */
-function quietGroup(cx: CommandContext): number {
-  return optionAt(cx, 'GROUP') + 1;
-}
-
-/** Where an option of XREAD is, 0 if nowhere. */
-function optionAt(cx: CommandContext, word: string): number {
-  for (let arg = 1; arg < cx.argc; arg++) {
-    if (cx.argIs(arg, word)) return arg;
-    if (cx.argIs(arg, 'STREAMS')) return 0;
-    if (cx.argIs(arg, 'GROUP')) arg += 2;
-    else if (!cx.argIs(arg, 'NOACK')) arg++;
-  }
-  return 0;
 }
 
 export const streamReadCommands: FamilyHandlers = {

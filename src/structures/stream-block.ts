@@ -19,6 +19,7 @@ import {
   headerCount,
   LISTPACK_END,
   Listpack,
+  listpackBytes,
 } from './listpack.ts';
 import { ID_WORDS } from './stream-id.ts';
 
@@ -248,13 +249,52 @@ export interface EntrySource {
 
 /** Writes blocks and entries. One per thread. */
 export class BlockWriter {
+  bytes: Buffer;
+  base = 0;
+  /** Bytes of the block in all; valid entries and deleted ones; fields of the master entry, and where the first is. */
+  size = 0;
+  count = 0;
+  deleted = 0;
+  masterFields = 0;
+  masterAt = 0;
   readonly #encoder: EntryEncoder;
   readonly #reader: Listpack;
 
   /** @param some any buffer of the memory, to begin with */
   constructor(some: Buffer) {
+    this.bytes = some;
     this.#encoder = new EntryEncoder(some);
     this.#reader = new Listpack(some);
+  }
+
+  /** Opens a block to append to. */
+  open(bytes: Buffer, base: number): void {
+    this.bytes = bytes;
+    this.base = base;
+    this.size = listpackBytes(bytes, base);
+    const at = base + HEADER_BYTES;
+    const count = bytes[at]!;
+    const deleted = bytes[at + 2]!;
+    const fields = bytes[at + 4]!;
+    if (count <= SMALL_MAX && deleted <= SMALL_MAX && fields <= SMALL_MAX) {
+      this.count = count;
+      this.deleted = deleted;
+      this.masterFields = fields;
+      this.masterAt = at + 6;
+    } else this.#openLarge();
+  }
+
+  /** As open(), where some number takes more than a byte. */
+  #openLarge(): void {
+    const reader = this.#reader;
+    reader.open(this.bytes, this.base);
+    reader.first();
+    this.count = reader.integer();
+    reader.next();
+    this.deleted = reader.integer();
+    reader.next();
+    this.masterFields = reader.integer();
+    this.masterAt = this.base + reader.pos + reader.entrySize();
   }
 
   /** Exact bytes of a new block with one entry. @param first argument index of the first field @param pairs how many */
@@ -298,13 +338,12 @@ export class BlockWriter {
   }
 
   /**
-   * Appends an entry. There is room for entryBytesMax().
-   * @param cursor opened on the block; its counts are not up to date afterwards
+   * Appends an entry to the open block. There is room for entryBytesMax(). What is known of the block is not up to date
+   * afterwards.
    * @param id words of the entry's ID, from `i` on
    * @param master words of the block's master ID, from `m` on
    */
   append(
-    cursor: BlockCursor,
     id: Int32Array,
     i: number,
     master: Int32Array,
@@ -313,10 +352,10 @@ export class BlockWriter {
     first: number,
     pairs: number,
   ): void {
-    const { bytes, base } = cursor;
-    const same = cursor.masterFields === pairs && this.#sameFields(cursor, source, first, pairs);
-    this.setCounts(bytes, base, cursor.count + 1, cursor.deleted);
-    let at = base + totalBytes(bytes, base) - 1;
+    const { bytes, base } = this;
+    const same = this.masterFields === pairs && this.#sameFields(source, first, pairs);
+    this.setCounts(bytes, base, this.count + 1, this.deleted);
+    let at = base + listpackBytes(bytes, base) - 1;
     at = this.#number(bytes, at, same ? EntryFlag.SameFields : 0);
     at = this.#difference(bytes, at, id, i, master, m);
     at = this.#difference(bytes, at, id, i + 2, master, m + 2);
@@ -332,12 +371,8 @@ export class BlockWriter {
     at = this.#number(bytes, at, pieces);
     bytes[at++] = LISTPACK_END;
     const elements = headerCount(bytes, base);
-    writeHeader(
-      bytes,
-      base,
-      at - base,
-      elements === COUNT_UNKNOWN ? COUNT_UNKNOWN : Math.min(COUNT_UNKNOWN, elements + pieces + 1),
-    );
+    const grown = elements === COUNT_UNKNOWN ? COUNT_UNKNOWN : Math.min(COUNT_UNKNOWN, elements + pieces + 1);
+    writeHeader(bytes, base, at - base, grown);
   }
 
   /** Bytes by which setCounts() would lengthen the block; may be negative. */
@@ -387,23 +422,25 @@ export class BlockWriter {
   }
 
   /** Whether the fields of an entry to be written are those of the master entry, of which there are as many. */
-  #sameFields(cursor: BlockCursor, source: EntrySource, first: number, pairs: number): boolean {
-    const { bytes, masterElement } = cursor;
+  #sameFields(source: EntrySource, first: number, pairs: number): boolean {
+    const { bytes } = this;
     const { input, argOff, argLen } = source;
-    let at = cursor.masterAt;
+    let at = this.masterAt;
     for (let i = 0; i < pairs; i++) {
       const off = argOff[first + i * 2]!;
       const len = argLen[first + i * 2]!;
       const head = bytes[at]!;
-      if (head >= 0x80 && head <= 0x80 + SHORT_STRING_MAX) {
-        if (head - 0x80 !== len) return false;
-        for (let k = 0; k < len; k++) if (bytes[at + 1 + k] !== input[off + k]) return false;
-        at += len + 2;
+      if (head < 0x80 || head > 0x80 + SHORT_STRING_MAX) {
+        const reader = this.#reader;
+        reader.open(bytes, this.base);
+        reader.at(at - this.base);
+        if (!reader.equals(input, off, len)) return false;
+        at += reader.entrySize();
         continue;
       }
-      masterElement.at(at - cursor.base);
-      if (!masterElement.equals(input, off, len)) return false;
-      at += masterElement.entrySize();
+      if (head - 0x80 !== len) return false;
+      for (let k = 0; k < len; k++) if (bytes[at + 1 + k] !== input[off + k]) return false;
+      at += len + 2;
     }
     return true;
   }
@@ -449,11 +486,6 @@ export class BlockWriter {
     encoder.write(bytes, at);
     return at + encoder.size;
   }
-}
-
-/** Bytes of a block, from its header. */
-function totalBytes(bytes: Buffer, base: number): number {
-  return bytes[base]! | (bytes[base + 1]! << 8) | (bytes[base + 2]! << 16) | (bytes[base + 3]! << 24);
 }
 
 function writeHeader(bytes: Buffer, base: number, total: number, elements: number): void {

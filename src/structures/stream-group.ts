@@ -220,21 +220,23 @@ export class StreamGroup {
    * @throws OutOfMemoryError; nothing was changed
    */
   deliver(consumer: StreamConsumer, id: Int32Array, i: number, time: number, count: number): void {
-    if (this.pending.findId(id, i)) {
+    const { pending } = this;
+    // What is new is greater than all others, and is not looked for.
+    if (!pending.seekBehind(id, i) && pending.findId(id, i)) {
       this.giveTo(consumer, id, i);
-      this.pending.findId(id, i);
-      const { words, at } = this.pending;
+      pending.findId(id, i);
+      const { words, at } = pending;
       writeNumber(words, at + PendingWord.TimeLow, time);
       writeNumber(words, at + PendingWord.CountLow, count);
       return;
     }
     consumer.pending.insertId(id, i);
-    const { entry } = this.pending;
+    const { entry } = pending;
     entry[PendingWord.Consumer] = consumer.ref;
     writeNumber(entry, PendingWord.TimeLow, time);
     writeNumber(entry, PendingWord.CountLow, count);
     try {
-      this.pending.insertId(id, i);
+      pending.insertId(id, i);
     } catch (error) {
       if (error instanceof OutOfMemoryError) consumer.pending.removeId(id, i);
       throw error;

@@ -51,8 +51,25 @@ export class IdTree extends CountedTree {
     return this.previous();
   }
 
+  /**
+   * Puts the cursor behind the last entry, where an ID belongs that is greater than all: insertHere() adds it then.
+   * @returns false if the ID is not; the cursor is anywhere then
+   */
+  seekBehind(id: Int32Array, i: number): boolean {
+    if (this.seekLast()) {
+      if (compareIds(this.words, this.at, id, i) >= 0) return false;
+      this.next();
+    } else this.seekEnd();
+    for (let k = 0; k < ID_WORDS; k++) this.entry[k] = id[i + k]!;
+    return true;
+  }
+
   /** Inserts `entry`, of which the ID is set here and the rest by the caller. The ID must not be there. */
   insertId(id: Int32Array, i: number): void {
+    if (this.seekBehind(id, i)) {
+      this.insertHere();
+      return;
+    }
     this.#want(id, i);
     for (let k = 0; k < ID_WORDS; k++) this.entry[k] = id[i + k]!;
     this.seekGap();

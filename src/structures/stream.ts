@@ -163,7 +163,7 @@ export class Stream implements RootedStructure {
     const limit = bytesMax === 0 || bytesMax > STREAM_BLOCK_MAX ? STREAM_BLOCK_MAX : bytesMax;
     if (this.#openTail(raw, limit, entriesMax)) {
       if (!this.#needTailRoom(this.writer.entryBytesMax(raw, pairs), limit)) return false;
-      this.writer.append(this.block, id, i, words, root + RootWord.TailId, source, first, pairs);
+      this.writer.append(id, i, words, root + RootWord.TailId, source, first, pairs);
     } else if (!this.#beginBlock(id, i, source, first, pairs)) return false;
     if (this.addLength(1) === 1) copyId(id, i, words, root + RootWord.FirstId);
     addTo(words, root + RootWord.EntriesAdded, 1);
@@ -171,21 +171,20 @@ export class Stream implements RootedStructure {
     return true;
   }
 
-  /** Opens the last block if the next entry belongs there. @param raw bytes of its fields and values */
+  /** Opens the last block in `writer` if the next entry belongs there. @param raw bytes of its fields and values */
   #openTail(raw: number, limit: number, entriesMax: number): boolean {
-    const { words, root, block } = this;
-    const ref = words[root + RootWord.Tail]!;
+    const ref = this.tail;
     if (ref === 0) return false;
-    const bytes = this.memory.bytes[ref >>> REF_REGION_SHIFT]!;
-    block.open(bytes, (ref & REF_MASK) << GRANULE_SHIFT, words, root + RootWord.TailId);
-    if (block.element.size + raw >= limit) return false;
-    return entriesMax === 0 || block.count + block.deleted < entriesMax;
+    const { writer } = this;
+    writer.open(this.memory.bytes[ref >>> REF_REGION_SHIFT]!, (ref & REF_MASK) << GRANULE_SHIFT);
+    if (writer.size + raw >= limit) return false;
+    return entriesMax === 0 || writer.count + writer.deleted < entriesMax;
   }
 
   /** Makes room for `growth` more bytes in the last block, which is open. @returns false if no block can be so large */
   #needTailRoom(growth: number, limit: number): boolean {
     const ref = this.tail;
-    const size = this.block.element.size;
+    const { size } = this.writer;
     const capacity = this.arena.capacity(ref);
     const need = size + growth;
     if (need <= capacity) return true;
@@ -201,7 +200,7 @@ export class Stream implements RootedStructure {
     const fresh = copyBlock(this.memory, this.arena, ref, Math.min(bytes, BLOCK_BYTES_MAX));
     this.blocks.seekLast();
     this.replaceBlock(fresh);
-    this.openBlock();
+    this.writer.open(this.memory.bytes[fresh >>> REF_REGION_SHIFT]!, (fresh & REF_MASK) << GRANULE_SHIFT);
   }
 
   /** Begins a block with an entry. @returns false if it is too large @throws OutOfMemoryError; nothing was changed */
