@@ -468,7 +468,10 @@ export class Executor implements WaiterLocks {
       count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#keyArgs);
     }
     const all = command.unknownKeys && touchesUnknownKeys(command, cx.argc, cx.argOff, cx.argLen, cx.input);
-    if (all && !this.#worker) return false;
+    if (all && !this.#worker) {
+      this.#wasBusy = false;
+      return false;
+    }
     this.#low = all ? -1 : 0;
     this.#high = this.#low;
     for (let i = 0; i < count; i++) {
