@@ -3,6 +3,7 @@
 
 import { keyedHash } from '../structures/keyed-hash.ts';
 import { Listpack } from '../structures/listpack.ts';
+import { allocateWords } from './scratch.ts';
 
 const FIRST_PLACES = 1024;
 /** A table larger than this is not kept. */
@@ -11,7 +12,7 @@ const ENTRY_WORDS = 2;
 
 export class DuplicateFinder {
   /** Open addressing: hash, position (0: empty). */
-  #table = new Int32Array(FIRST_PLACES * ENTRY_WORDS);
+  #table: Int32Array = new Int32Array(FIRST_PLACES * ENTRY_WORDS);
   #places = FIRST_PLACES;
   readonly #other: Listpack;
 
@@ -20,7 +21,7 @@ export class DuplicateFinder {
     this.#other = new Listpack(some);
   }
 
-  /** Forgets all keys. @param keys how many will be added at most */
+  /** Forgets all keys. @param keys how many will be added at most @throws OutOfMemoryError */
   begin(keys: number): void {
     let places = FIRST_PLACES;
     while (places < keys * 2) places *= 2;
@@ -28,7 +29,7 @@ export class DuplicateFinder {
       places * ENTRY_WORDS > this.#table.length ||
       (this.#table.length > KEEP_PLACES && places <= KEEP_PLACES)
     )
-      this.#table = new Int32Array(places * ENTRY_WORDS);
+      this.#table = allocateWords(places * ENTRY_WORDS);
     else this.#table.fill(0, 0, places * ENTRY_WORDS);
     this.#places = places;
   }

@@ -1,10 +1,18 @@
 // Builds a listpack in a buffer of its own: what a value is read into while it may still be small enough for one, and
 // what ziplists and zipmaps become.
 //
-// One per thread, reused; `bytes[0, size)` is a whole listpack after finish().
+// One per thread, reused; `bytes[0, size)` is a whole listpack after finish(). Appending throws OutOfMemoryError when the
+// buffer cannot grow.
 
 import { encodeScore } from '../keyspace/zset-listpack.ts';
-import { COUNT_UNKNOWN, EntryEncoder, LISTPACK_END, LISTPACK_HEADER_BYTES } from '../structures/listpack.ts';
+import {
+  COUNT_UNKNOWN,
+  EntryEncoder,
+  LISTPACK_BYTES_MAX,
+  LISTPACK_END,
+  LISTPACK_HEADER_BYTES,
+} from '../structures/listpack.ts';
+import { allocateBytes } from './scratch.ts';
 
 const FIRST_BYTES = 4096;
 /** A buffer larger than this is not kept for the next listpack. */
@@ -27,6 +35,11 @@ export class ListpackBuilder {
     if (this.bytes.length > KEEP_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
     this.size = LISTPACK_HEADER_BYTES + 1;
     this.count = 0;
+  }
+
+  /** Whether it is longer than listpacks may be: then it must not be finished. */
+  get isTooLong(): boolean {
+    return this.size > LISTPACK_BYTES_MAX;
   }
 
   /** Appends bytes, as an integer if they are the text of one. They must not lie in this listpack. */
@@ -64,7 +77,7 @@ export class ListpackBuilder {
   #write(bytesMax: number): void {
     const wanted = this.size + bytesMax;
     if (wanted > this.bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(wanted * 2);
+      const grown = allocateBytes(wanted * 2);
       this.bytes.copy(grown, 0, 0, this.size);
       this.bytes = grown;
     }

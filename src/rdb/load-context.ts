@@ -201,8 +201,9 @@ export class LoadContext {
   #hasDuplicates(lp: Listpack, count: number, tuple: number): boolean {
     this.duplicates.begin(count / tuple);
     let here = lp.first();
-    while (here) {
+    for (let i = 0; here; i++) {
       if (!this.duplicates.add(lp)) return true;
+      this.breathe(i);
       for (let skip = tuple; skip > 0; skip--) here = lp.next();
     }
     return false;
@@ -217,6 +218,7 @@ export class LoadContext {
     while (ziplist.next()) {
       if (ziplist.isInteger) builder.appendWords(ziplist.low, ziplist.high);
       else builder.append(ziplist.bytes, ziplist.off, ziplist.len);
+      if (builder.isTooLong) return false;
     }
     if (ziplist.bad) return false;
     builder.finish();

@@ -8,9 +8,11 @@
 // A string is a byte range: in the input itself where it lies there as it is, else (integers, LZF) in a buffer of the
 // RdbString, good until the next string is read into it.
 
+import { BLOCK_BYTES_MAX } from '../memory/arena.ts';
 import { formatInteger } from '../protocol/numbers.ts';
 import { lzfDecompress } from '../structures/lzf.ts';
 import { ENCODED, LENGTH_32_BITS, LENGTH_64_BITS, StringCode } from './rdb-format.ts';
+import { allocateBytes } from './scratch.ts';
 
 const TWO_32 = 4294967296;
 const TEXT_BYTES_MAX = 20;
@@ -18,6 +20,8 @@ const TEXT_BYTES_MAX = 20;
 const KEEP_BYTES = 1024 * 1024;
 /** LZF gets at most 264 bytes out of three. */
 const LZF_RATIO_MAX = 88;
+/** No string is larger: none could be stored. */
+const STRING_BYTES_MAX = BLOCK_BYTES_MAX;
 
 const double = new Float64Array(1);
 const doubleBytes = new Uint8Array(double.buffer);
@@ -35,10 +39,10 @@ export class RdbString {
     this.buf = this.scratch;
   }
 
-  /** Room for text of `bytes` bytes. */
+  /** Room for text of `bytes` bytes. @throws OutOfMemoryError */
   room(bytes: number): Buffer {
     if (this.scratch.length < bytes || (this.scratch.length > KEEP_BYTES && bytes <= KEEP_BYTES))
-      this.scratch = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(bytes * 2, KEEP_BYTES), TEXT_BYTES_MAX));
+      this.scratch = allocateBytes(Math.max(bytes, Math.min(bytes * 2, KEEP_BYTES), TEXT_BYTES_MAX));
     return this.scratch;
   }
 }
@@ -210,7 +214,8 @@ export class RdbReader {
     const packed = this.len();
     const len = this.len();
     if (this.failed || !this.has(packed)) return false;
-    if (packed === 0 || len === 0 || len > packed * LZF_RATIO_MAX) return this.fail();
+    if (packed === 0 || len === 0 || len > Math.min(packed * LZF_RATIO_MAX, STRING_BYTES_MAX))
+      return this.fail();
     const room = into.room(len);
     if (lzfDecompress(this.bytes, this.at, packed, room, 0, len) !== len) return this.fail();
     this.at += packed;

@@ -2,12 +2,13 @@
 // is in rdb-format.ts.
 //
 // One per thread, reused: reset(), write, take bytes[0, length). A buffer that one huge value has made large is let go
-// by the next reset().
+// by the next reset(). Every method that writes throws OutOfMemoryError when the buffer cannot grow.
 
 import { parseInteger } from '../protocol/numbers.ts';
 import { copyBytes } from '../structures/bytes.ts';
 import { lzfCompress } from '../structures/lzf.ts';
 import { ENCODED, LENGTH_14_BITS, LENGTH_32_BITS, LENGTH_64_BITS, StringCode } from './rdb-format.ts';
+import { allocateBytes } from './scratch.ts';
 
 const FIRST_BYTES = 4096;
 /** A buffer larger than this is not kept for the next value. */
@@ -174,7 +175,7 @@ export class RdbWriter {
   }
 
   #grow(wanted: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(wanted, this.bytes.length * 2));
+    const grown = allocateBytes(Math.max(wanted, this.bytes.length * 2));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
   }

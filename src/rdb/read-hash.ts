@@ -145,6 +145,7 @@ function readZipmap(cx: LoadContext): number {
     builder.append(zipmap.bytes, zipmap.fieldOff, zipmap.fieldLen);
     builder.append(zipmap.bytes, zipmap.valueOff, zipmap.valueLen);
     longest = Math.max(longest, zipmap.fieldLen, zipmap.valueLen);
+    if (builder.isTooLong) return cx.bad();
   }
   if (zipmap.bad) return cx.bad();
   builder.finish();

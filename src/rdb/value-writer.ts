@@ -11,7 +11,7 @@
 //             which expire
 //   stream                                         StreamListpacks2 (when a consumer was last active is not kept)
 //
-// A listpackex of which no field expires is written as HashMetadata is not: as Hash, which Redis 7.0 knows.
+// A listpackex of which no field expires any more is written as Hash, which Redis 7.0 knows.
 //
 // One per thread. Values are read where they lie; there is no object per element.
 
