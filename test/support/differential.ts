@@ -13,8 +13,8 @@ import { quoteBytes, type Reply } from './resp-parser.ts';
 import { startSabre, TOPOLOGIES } from './sabre-server.ts';
 import type { ServerOptions, ServerProcess } from './server-process.ts';
 
-/** A command and how its replies are compared (by default exactly). */
-export type Step = { args: readonly Argument[]; compare?: Comparison };
+/** A command, how its replies are compared (by default exactly), and what the oracle is sent in its place, if anything. */
+export type Step = { args: readonly Argument[]; compare?: Comparison; redis?: readonly Argument[] };
 
 /** Where the servers differed. */
 export type Mismatch = { index: number; left: Reply; right: Reply };
@@ -144,21 +144,30 @@ export class Differential<Server extends Endpoint = ServerProcess> {
     return await this.#sameNext('next', compare, ['(next message)']);
   }
 
-  /** Sends steps in one pipeline and compares all replies; all replies are read in any case. */
-  async compareBatch(steps: readonly Step[]): Promise<{ replies: Reply[]; mismatch: Mismatch | null }> {
+  /**
+   * Sends steps in one pipeline and compares all replies; all replies are read in any case.
+   * @returns Sabre's replies, the oracle's, and where they differed first
+   */
+  async compareBatch(
+    steps: readonly Step[],
+  ): Promise<{ replies: Reply[]; others: Reply[]; mismatch: Mismatch | null }> {
     for (const step of steps) this.#history.add(this.#number, step.args);
-    const bytes = Buffer.concat(steps.map((step) => encodeCommand(step.args)));
-    this.sabre.sendRaw(bytes);
-    this.redis.sendRaw(bytes);
+    const requests = steps.map((step) => encodeCommand(step.args));
+    this.sabre.sendRaw(Buffer.concat(requests));
+    this.redis.sendRaw(
+      Buffer.concat(steps.map(({ redis }, i) => (redis ? encodeCommand(redis) : requests[i]!))),
+    );
     const replies: Reply[] = [];
+    const others: Reply[] = [];
     let mismatch: Mismatch | null = null;
     for (let index = 0; index < steps.length; index++) {
       const step = steps[index]!;
       const [left, right] = await this.#bothNext('reply', step.args, steps.length - 1 - index);
       replies.push(left);
+      others.push(right);
       if (mismatch === null && !(step.compare ?? exact)(left, right)) mismatch = { index, left, right };
     }
-    return { replies, mismatch };
+    return { replies, others, mismatch };
   }
 
   /** All keys of all databases, and everything cheap to compare about them, must be the same. */

@@ -7,9 +7,26 @@
 import fc from 'fast-check';
 import type { Comparison } from './comparisons.ts';
 import type { Argument } from './raw-client.ts';
+import type { Reply } from './resp-parser.ts';
 
-/** One command; or, with `scanAll`, a whole iteration with these arguments after the cursor. */
-export type Operation = { args: readonly Argument[]; compare?: Comparison; scanAll?: boolean };
+/** One command, or what is built around it. */
+export type Operation = {
+  args: readonly Argument[];
+  compare?: Comparison;
+  /** What the oracle is sent in its place, where it does not know the command. */
+  redis?: readonly Argument[];
+  /** A whole iteration, with `args` after the cursor. */
+  scanAll?: boolean;
+  /** What comes before the cursor of an iteration. Default SCAN. */
+  scan?: readonly Argument[];
+  /** After the replies (Sabre's, the oracle's): commands to bring both in step again, or what is wrong with a reply. */
+  follow?: (left: Reply, right: Reply) => readonly FollowUp[] | string;
+  /** Sent before by another connection, which then waits; what it gets is compared, too. */
+  waiting?: readonly Argument[];
+};
+
+/** A command that follows another at once. */
+export type FollowUp = Pick<Operation, 'args' | 'redis' | 'compare'>;
 
 /** What a generator yields: operations that belong together. */
 export type Generator = fc.Arbitrary<Operation[]>;

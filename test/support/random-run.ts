@@ -1,14 +1,16 @@
-// Runs random operations on two servers, finds where they part, and cuts the run down to the operations that matter.
+// Runs random operations on two servers and finds where they part.
 //
-// Operations go out in pipelines of varying length. Every few hundred operations, and at the end, the whole data sets
-// are compared (DEBUG DIGEST), so that a difference shows near where it arose even when no reply showed it. A failing
-// run is shortened by delta debugging: parts are left out and the rest is run again on emptied servers, as long as it
-// still fails.
+// Operations go out in pipelines of varying length; what needs a reply before it can go on ends a pipeline. Every few
+// hundred operations the data sets are compared by their digest, now and then and at the end key by key, so that a
+// difference shows near where it arose even when no reply showed it.
 
+import { Coverage } from './command-coverage.ts';
 import { formatCommand } from './command-history.ts';
-import { canonical, near, unordered } from './comparisons.ts';
-import type { Differential, Endpoint, Mismatch } from './differential.ts';
+import { exact } from './comparisons.ts';
+import type { Differential, Endpoint, Step } from './differential.ts';
 import { DATABASES, type Operation } from './generator-parts.ts';
+import { STORAGE_SETTINGS } from './random/keys.ts';
+import { compareScans, databaseSteps, keySteps } from './random-compare.ts';
 import type { Argument, RawClient } from './raw-client.ts';
 import { isError, quoteBytes, type Reply } from './resp-parser.ts';
 
@@ -20,31 +22,20 @@ export type Failure = {
 };
 
 const DIGEST_EVERY = 250;
-const MAX_BATCH = 40;
+const COMPARE_EVERY = 10_000;
+const MAX_BATCH = 60;
 const SHOWN_REPLY_BYTES = 1500;
-const MINIMISE_LIMIT_MS = 60_000;
-const SHOWN_OPERATIONS = 100;
+const BLOCKED_LIMIT_MS = 10_000;
 
 /** Settings that random operations change. */
 const DEFAULT_SETTINGS: readonly Argument[][] = [
   ['CONFIG', 'SET', 'maxmemory-policy', 'noeviction'],
   ['CONFIG', 'SET', 'hll-sparse-max-bytes', '3000'],
+  ...STORAGE_SETTINGS.map(([name, value]) => ['CONFIG', 'SET', name, value]),
+  ['DEBUG', 'QUICKLIST-PACKED-THRESHOLD', '0'],
 ];
-
-/** Counts, per command in lower case, how often it was answered without an error. */
-export class Coverage {
-  readonly successes = new Map<string, number>();
-  readonly errors = new Map<string, number>();
-
-  note(args: readonly Argument[], reply: Reply): void {
-    const name = String(args[0]).toLowerCase();
-    const counts = isError(reply) ? this.errors : this.successes;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-    if (name !== 'object') return;
-    const full = `${name}|${String(args[1]).toLowerCase()}`;
-    counts.set(full, (counts.get(full) ?? 0) + 1);
-  }
-}
+/** The oracle's small sets are no listpacks: Sabre's must not be either. A redis-server in Sabre's place may refuse it. */
+const SABRE_SETTING: readonly Argument[] = ['CONFIG', 'SET', 'set-max-listpack-entries', '0'];
 
 /** Runs the operations on emptied servers; null when both agreed all along and at the end. */
 export async function runOperations(
@@ -55,200 +46,157 @@ export async function runOperations(
   await diff.reset();
   for (const args of DEFAULT_SETTINGS)
     await Promise.all([diff.sabre.call(...args), diff.redis.call(...args)]);
-  let ran = 0;
+  await diff.sabre.command(...SABRE_SETTING);
+  const run = new Run(diff, coverage);
   try {
-    let batch: Operation[] = [];
-    for (const operation of operations) {
-      const isDue = ran % DIGEST_EVERY === DIGEST_EVERY - 1;
-      if (operation.scanAll || isDue || batch.length >= 1 + ((ran * 7) % MAX_BATCH)) {
-        const failure = await runBatch(diff, batch, coverage, ran - batch.length);
-        if (failure !== null) return failure;
-        batch = [];
-      }
-      ran++;
-      const failure = operation.scanAll ? await compareScan(diff, operation.args, ran) : null;
-      if (failure !== null) return failure;
-      if (operation.scanAll) coverage.note(['SCAN'], { type: 'array' } as Reply);
-      else batch.push(operation);
-      if (isDue) batch.push({ args: ['DEBUG', 'DIGEST'] }, { args: ['DBSIZE'] });
-    }
-    return (await runBatch(diff, batch, coverage, ran - batch.length)) ?? (await compareAll(diff, ran));
+    const message = await run.all(operations);
+    return message === null ? null : { ran: run.ran, message };
   } catch (error) {
-    return { ran, message: (error as Error).message };
+    return { ran: run.ran, message: (error as Error).message };
   }
 }
 
-async function runBatch(
-  diff: Differential<Endpoint>,
-  batch: readonly Operation[],
-  coverage: Coverage,
-  before: number,
-): Promise<Failure | null> {
-  if (batch.length === 0) return null;
-  const { replies, mismatch } = await diff.compareBatch(batch);
-  for (let i = 0; i < batch.length; i++) coverage.note(batch[i]!.args, replies[i]!);
-  return mismatch === null
-    ? null
-    : describeMismatch(batch[mismatch.index]!.args, mismatch, before + mismatch.index + 1);
-}
+class Run {
+  /** Operations sent. */
+  ran = 0;
+  readonly #diff: Differential<Endpoint>;
+  readonly #coverage: Coverage;
+  /** The connection that waits. */
+  #other: Differential<Endpoint> | null = null;
+  #database = '0';
 
-function describeMismatch(
-  args: readonly Argument[],
-  mismatch: Omit<Mismatch, 'index'>,
-  ran: number,
-): Failure {
-  const show = (reply: Reply) => quoteBytes(reply.raw.subarray(0, SHOWN_REPLY_BYTES));
-  const message = `${formatCommand(args)}\n  sabre: ${show(mismatch.left)}\n  redis: ${show(mismatch.right)}`;
-  return { ran, message };
-}
-
-/** Compares whole iterations as sets of keys. */
-async function compareScan(
-  diff: Differential<Endpoint>,
-  args: readonly Argument[],
-  ran: number,
-): Promise<Failure | null> {
-  const [left, right] = await Promise.all([scanKeys(diff.sabre, args), scanKeys(diff.redis, args)]);
-  if (left === right) return null;
-  return { ran, message: `SCAN (whole) ${formatCommand(args)}\n  sabre: ${left}\n  redis: ${right}` };
-}
-
-const MAX_SCAN_STEPS = 100_000;
-
-/** All keys of an iteration, sorted, each once; or the error. */
-async function scanKeys(client: RawClient, args: readonly Argument[]): Promise<string> {
-  const keys = new Set<string>();
-  let cursor = '0';
-  for (let step = 0; step < MAX_SCAN_STEPS; step++) {
-    const reply = await client.command('SCAN', cursor, ...args);
-    if (isError(reply)) return canonical(reply);
-    cursor = reply.items![0]!.bytes!.toString();
-    for (const key of reply.items![1]!.items!) keys.add(quoteBytes(key.bytes!));
-    if (cursor === '0') return [...keys].sort().join(' ');
+  constructor(diff: Differential<Endpoint>, coverage: Coverage) {
+    this.#diff = diff;
+    this.#coverage = coverage;
   }
-  return `no end after ${MAX_SCAN_STEPS} steps`;
-}
 
-/** Every key of every database: type, encoding, time to live, value; and the digest over everything. */
-async function compareAll(diff: Differential<Endpoint>, ran: number): Promise<Failure | null> {
-  const digest = await runBatch(diff, [{ args: ['DEBUG', 'DIGEST'] }], new Coverage(), ran);
-  for (const database of DATABASES) {
-    const size = { args: ['DBSIZE'] };
-    const listing = { args: ['KEYS', '*'], compare: unordered };
-    const failure = await runBatch(
-      diff,
-      [{ args: ['SELECT', database] }, size, listing],
-      new Coverage(),
-      ran,
+  /** @returns what differs, or null */
+  async all(operations: readonly Operation[]): Promise<string | null> {
+    let batch: Operation[] = [];
+    let size = 1;
+    for (const operation of operations) {
+      const isLone = operation.scanAll || operation.waiting !== undefined;
+      if (isLone || batch.length >= size) {
+        const message = await this.#batch(batch);
+        if (message !== null) return message;
+        batch = [];
+        size = 1 + ((this.ran * 7) % MAX_BATCH);
+      }
+      this.ran++;
+      if (!isLone) batch.push(operation);
+      // What follows a reply must come before the next operation.
+      if (operation.follow !== undefined) size = 0;
+      const message = isLone ? await this.#lone(operation) : await this.#lookNow(batch);
+      if (message !== null) return message;
+      if (this.ran % COMPARE_EVERY === 0) batch = [];
+    }
+    return (await this.#batch(batch)) ?? (await this.#compareAll()) ?? (await this.#invariants());
+  }
+
+  /** Every so often: the digest with the next batch, or everything. */
+  async #lookNow(batch: Operation[]): Promise<string | null> {
+    if (this.ran % COMPARE_EVERY === 0) return (await this.#batch(batch)) ?? (await this.#compareAll());
+    if (this.ran % DIGEST_EVERY === 0 && batch.at(-1)?.follow === undefined)
+      batch.push({ args: ['DEBUG', 'DIGEST'] }, { args: ['DBSIZE'] });
+    return null;
+  }
+
+  #lone(operation: Operation): Promise<string | null> {
+    return operation.scanAll ? this.#scan(operation) : this.#whileWaiting(operation);
+  }
+
+  async #scan(operation: Operation): Promise<string | null> {
+    const name = operation.scan?.[0] ?? 'SCAN';
+    this.#coverage.note([name], { type: 'array' } as Reply);
+    return await compareScans(this.#diff.sabre, this.#diff.redis, operation);
+  }
+
+  /** Sends a pipeline, and what follows the last of its replies. */
+  async #batch(batch: readonly Operation[]): Promise<string | null> {
+    if (batch.length === 0) return null;
+    const { replies, others, mismatch } = await this.#diff.compareBatch(batch);
+    for (let i = 0; i < batch.length; i++) this.#note(batch[i]!.args, replies[i]!);
+    if (mismatch !== null) return describeMismatch(batch[mismatch.index]!, mismatch.left, mismatch.right);
+    const last = batch.at(-1)!;
+    const steps = last.follow?.(replies.at(-1)!, others.at(-1)!) ?? [];
+    if (typeof steps === 'string') return describe(last.args, steps, replies.at(-1)!, others.at(-1)!);
+    const message = await this.#steps(steps);
+    return message === null ? null : `${message}\n  after ${formatCommand(last.args)}`;
+  }
+
+  async #steps(steps: readonly Step[]): Promise<string | null> {
+    if (steps.length === 0) return null;
+    const { replies, mismatch } = await this.#diff.compareBatch(steps);
+    for (let i = 0; i < steps.length; i++) this.#note(steps[i]!.args, replies[i]!);
+    return mismatch === null ? null : describeMismatch(steps[mismatch.index]!, mismatch.left, mismatch.right);
+  }
+
+  #note(args: readonly Argument[], reply: Reply): void {
+    this.#coverage.note(args, reply);
+    if (String(args[0]).toUpperCase() === 'SELECT' && !isError(reply)) this.#database = String(args[1]);
+  }
+
+  /** One connection sends a command that waits; another then sends the operation. */
+  async #whileWaiting(operation: Operation): Promise<string | null> {
+    this.#other ??= await this.#diff.another();
+    const other = this.#other;
+    await other.same('SELECT', this.#database);
+    const ids = await Promise.all(
+      [other.sabre, other.redis].map(async (client) => String((await client.command('CLIENT', 'ID')).bytes)),
     );
-    if (failure !== null) return failure;
-    const keys = (await diff.redis.command('KEYS', '*')).items!.map((item) => item.bytes!);
-    for (const key of keys) {
-      const looks: Operation[] = [
-        { args: ['TYPE', key] },
-        { args: ['GET', key] },
-        { args: ['OBJECT', 'ENCODING', key] },
-        { args: ['PTTL', key], compare: near(20_000) },
-        { args: ['DEBUG', 'DIGEST-VALUE', key] },
-      ];
-      const different = await runBatch(diff, looks, new Coverage(), ran);
-      if (different !== null) return different;
+    other.send(...operation.waiting!);
+    await Promise.all([
+      untilBlocked(this.#diff.sabre, other.sabre, ids[0]!),
+      untilBlocked(this.#diff.redis, other.redis, ids[1]!),
+    ]);
+    const message = await this.#batch([{ ...operation, waiting: [] }]);
+    if (message !== null) return `${message}\n  while another waits: ${formatCommand(operation.waiting!)}`;
+    // The oracle knows whether it still waits; in Sabre the reply may be on its way.
+    const still = String((await this.#diff.redis.command('CLIENT', 'UNBLOCK', ids[1]!)).bytes) === '1';
+    if (still) await this.#diff.sabre.call('CLIENT', 'UNBLOCK', ids[0]!);
+    const [left, right] = await Promise.all([other.sabre.reply(), other.redis.reply()]);
+    this.#coverage.note(operation.waiting!, left);
+    if (exact(left, right)) return null;
+    const after = `${formatCommand(operation.waiting!)} (sent first, by another connection)`;
+    return `${describeMismatch(operation, left, right)}\n  to ${after}`;
+  }
+
+  /** Every key of every database: type, encoding, time to live, value; and the digest over everything. */
+  async #compareAll(): Promise<string | null> {
+    const database = this.#database;
+    for (const number of DATABASES) {
+      const message =
+        (await this.#steps(databaseSteps(number))) ?? (await this.#steps(await keySteps(this.#diff.redis)));
+      if (message !== null) return message;
     }
+    return await this.#steps([{ args: ['DEBUG', 'DIGEST'] }, { args: ['SELECT', database] }]);
   }
-  return digest;
-}
 
-/**
- * The fewest operations found that still fail, by delta debugging: leave out ever smaller parts as long as the rest fails.
- * @param fails runs operations; null when they do not fail.
- */
-export async function minimise(
-  operations: readonly Operation[],
-  fails: (operations: readonly Operation[]) => Promise<Failure | null>,
-  limitMs = MINIMISE_LIMIT_MS,
-): Promise<{ operations: readonly Operation[]; failure: Failure | null }> {
-  const deadline = Date.now() + limitMs;
-  let kept = operations;
-  let failure: Failure | null = null;
-  let parts = 2;
-  while (kept.length > 1 && parts <= kept.length && Date.now() < deadline) {
-    const size = Math.ceil(kept.length / parts);
-    let shorter: readonly Operation[] | null = null;
-    for (let start = 0; start < kept.length && Date.now() < deadline; start += size) {
-      const rest = [...kept.slice(0, start), ...kept.slice(start + size)];
-      const found = await fails(rest);
-      if (found === null) continue;
-      failure = found;
-      shorter = rest.slice(0, found.ran);
-      break;
-    }
-    if (shorter !== null) {
-      kept = shorter;
-      parts = Math.max(2, parts - 1);
-    } else if (size === 1) break;
-    else parts = Math.min(kept.length, parts * 2);
-  }
-  return { operations: kept, failure };
-}
-
-/** Shortens a failing run and says all that is needed to repeat it. */
-export async function explainFailure(
-  diff: Differential<Endpoint>,
-  operations: readonly Operation[],
-  failure: Failure,
-  seed: number,
-): Promise<string> {
-  const fails = async (candidate: readonly Operation[]) => {
-    await revive(diff);
-    return await runOperations(diff, candidate);
-  };
-  const shortest = await minimise(operations.slice(0, failure.ran), fails);
-  const shown = shortest.operations.slice(-SHOWN_OPERATIONS).map(formatOperation);
-  return [
-    `seed ${seed}: after ${failure.ran} operations: ${failure.message}`,
-    `shortened to ${shortest.operations.length} operations (RESP${diff.protocol}):`,
-    ...shown,
-    `which end with: ${(shortest.failure ?? failure).message}`,
-  ].join('\n');
-}
-
-function formatOperation(operation: Operation): string {
-  const line = formatCommand(operation.args);
-  return operation.scanAll ? `SCAN 0 ${line}   (repeated until the cursor is 0)` : line;
-}
-
-/** A server that died of the operations is started again, to run them once more. */
-async function revive(diff: Differential<Endpoint>): Promise<void> {
-  for (const server of [diff.servers.sabre, diff.servers.redis]) {
-    if (!server.running) await server.start();
+  /** Sabre checks its own memory. */
+  async #invariants(): Promise<string | null> {
+    const reply = await this.#diff.sabre.command('DEBUG', 'INVARIANTS');
+    const text = String(reply.bytes);
+    // A redis-server in Sabre's place has none to check.
+    return isError(reply) && !text.startsWith('ERR unknown subcommand') ? `DEBUG INVARIANTS: ${text}` : null;
   }
 }
 
-/** The commands of these groups that the oracle knows, as `get` and `object|freq`. */
-export async function commandsOfGroups(oracle: RawClient, groups: readonly string[]): Promise<string[]> {
-  const docs = await oracle.command('COMMAND', 'DOCS');
-  const names: string[] = [];
-  for (const [name, doc] of pairs(docs)) {
-    if (!groups.includes(fieldText(doc!, 'group'))) continue;
-    const subcommands = field(doc!, 'subcommands');
-    if (subcommands === undefined) names.push(name!.bytes!.toString());
-    else for (const [subcommand] of pairs(subcommands)) names.push(subcommand!.bytes!.toString());
+/** Waits until a connection is blocked, or has got its reply. */
+async function untilBlocked(observer: RawClient, waiting: RawClient, id: string): Promise<void> {
+  const end = Date.now() + BLOCKED_LIMIT_MS;
+  for (;;) {
+    const line = String((await observer.command('CLIENT', 'LIST', 'ID', id)).bytes);
+    if (/ flags=\w*b/.test(line) || waiting.waitingReplies > 0) return;
+    if (Date.now() > end) throw new Error(`neither blocked nor answered: ${line}`);
   }
-  return names;
 }
 
-function pairs(node: { items: Reply['items'] }): NonNullable<Reply['items']>[] {
-  const items = node.items ?? [];
-  return Array.from({ length: items.length / 2 }, (_, i) => items.slice(2 * i, 2 * i + 2));
+function describeMismatch(step: Step, left: Reply, right: Reply): string {
+  const instead = step.redis === undefined ? '' : `; the oracle: ${formatCommand(step.redis)}`;
+  return describe(step.args, instead, left, right);
 }
 
-function field(node: { items: Reply['items'] }, name: string) {
-  for (const [key, value] of pairs(node) as [Reply, Reply][]) {
-    if (key.bytes!.toString() === name) return value;
-  }
-  return undefined;
-}
-
-function fieldText(node: { items: Reply['items'] }, name: string): string {
-  return field(node, name)?.bytes?.toString() ?? '';
+function describe(args: readonly Argument[], text: string, left: Reply, right: Reply): string {
+  const show = (reply: Reply) => quoteBytes(reply.raw.subarray(0, SHOWN_REPLY_BYTES));
+  return `${formatCommand(args)}${text === '' ? '' : `; ${text}`}\n  sabre: ${show(left)}\n  redis: ${show(right)}`;
 }
