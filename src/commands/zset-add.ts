@@ -22,7 +22,7 @@ export const zsetAddCommands: FamilyHandlers = {
   ZINCRBY: { run: (cx) => addCommand(cx, Option.Incr), place: Place.InPlace },
 };
 
-const Option = { Nx: 1, Xx: 2, Gt: 4, Lt: 8, Ch: 16, Incr: 32, Bad: 64 } as const;
+const Option = { Nx: 1, Xx: 2, Gt: 4, Lt: 8, Ch: 16, Incr: 32 } as const;
 /** Options begin with a letter; scores do not, but for infinities. */
 const LETTERS_FROM = 0x41;
 
@@ -47,8 +47,8 @@ function addCommand(cx: CommandContext, given: number): void {
   const view = tools.view(0);
   const found = writeZSet(cx, 1, view);
   if (found < 0) return;
-  const incr = (options & Option.Incr) !== 0;
-  if (found === 0 && (options & Option.Xx) !== 0) {
+  const incr = has(options, Option.Incr);
+  if (found === 0 && has(options, Option.Xx)) {
     if (incr) cx.reply.nullBulk();
     else cx.reply.integer(0);
     return;
@@ -56,6 +56,10 @@ function addCommand(cx: CommandContext, given: number): void {
   if (handOverLong(cx, found === 1 ? growthWork(view, tools, count) : count * CHANGE_WORK, 0, 0)) return;
   if (found === 0) create(cx, tools, view, arg, count);
   addMembers(cx, tools, view, arg, count, options, found === 0);
+}
+
+function has(options: number, option: number): boolean {
+  return (options & option) !== 0;
 }
 
 /** @returns the option that an argument is, 0 if it is none */
@@ -71,21 +75,23 @@ function optionAt(cx: CommandContext, arg: number): number {
 
 /** @param count pairs of score and member; not whole if an argument is missing @returns false after an error */
 function checkOptions(cx: CommandContext, options: number, count: number): boolean {
-  const has = (option: number): boolean => (options & option) !== 0;
   if (count < 1 || !Number.isInteger(count)) {
     cx.syntaxError();
     return false;
   }
   if (options === 0) return true;
-  if (has(Option.Nx) && has(Option.Xx)) {
+  if (has(options, Option.Nx) && has(options, Option.Xx)) {
     cx.error('ERR XX and NX options at the same time are not compatible');
     return false;
   }
-  if ((has(Option.Nx) && has(Option.Gt | Option.Lt)) || (has(Option.Gt) && has(Option.Lt))) {
+  if (
+    (has(options, Option.Nx) && has(options, Option.Gt | Option.Lt)) ||
+    (has(options, Option.Gt) && has(options, Option.Lt))
+  ) {
     cx.error('ERR GT, LT, and/or NX options at the same time are not compatible');
     return false;
   }
-  if (has(Option.Incr) && count > 1) {
+  if (has(options, Option.Incr) && count > 1) {
     cx.error('ERR INCR option supports a single increment-element pair');
     return false;
   }
@@ -159,8 +165,7 @@ function addMembers(
     else if (isNew) cx.deleteRecord(view.rec);
   }
   if (outcome === Outcome.NotANumber) cx.error('ERR resulting score is not a number (NaN)');
-  else if ((options & Option.Incr) === 0)
-    cx.reply.integer((options & Option.Ch) !== 0 ? added + updated : added);
+  else if ((options & Option.Incr) === 0) cx.reply.integer(has(options, Option.Ch) ? added + updated : added);
   else if (outcome === Outcome.Nothing) cx.reply.nullBulk();
   else cx.reply.double(newScore);
 }
@@ -170,19 +175,19 @@ function addMember(view: ZSetView, tools: ZSetTools, given: number, options: num
   const { member } = tools;
   let score = given;
   if (!view.find(member)) {
-    if ((options & Option.Xx) !== 0) return Outcome.Nothing;
+    if (has(options, Option.Xx)) return Outcome.Nothing;
     view.add(member, score);
     newScore = score;
     return Outcome.Added;
   }
-  if ((options & Option.Nx) !== 0) return Outcome.Nothing;
+  if (has(options, Option.Nx)) return Outcome.Nothing;
   const old = view.score;
-  if ((options & Option.Incr) !== 0) {
+  if (has(options, Option.Incr)) {
     score += old;
     if (Number.isNaN(score)) return Outcome.NotANumber;
   }
-  if ((options & Option.Lt) !== 0 && score >= old) return Outcome.Nothing;
-  if ((options & Option.Gt) !== 0 && score <= old) return Outcome.Nothing;
+  if (has(options, Option.Lt) && score >= old) return Outcome.Nothing;
+  if (has(options, Option.Gt) && score <= old) return Outcome.Nothing;
   newScore = score;
   if (score === old) return Outcome.Same;
   view.setScore(member, score);
