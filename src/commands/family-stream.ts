@@ -4,6 +4,7 @@
 // 7.4's t_stream.c; KEEPREF, DELREF and ACKED those of 8.2.
 // XDEL and its kind: stream-delete.ts; reading: stream-read.ts; consumer groups: stream-group-commands.ts, stream-pending.ts; XINFO: stream-info.ts.
 
+import { Type } from '../keyspace/record.ts';
 import type { Stream } from '../structures/stream.ts';
 import {
   compareIds,
@@ -34,7 +35,6 @@ import {
   PENDING_WORK,
   peekStream,
   readStream,
-  replyId,
   type StreamTools,
   streamTools,
   writeStream,
@@ -72,7 +72,7 @@ function xadd(cx: CommandContext): void {
     cx.error(LEAST);
     return;
   }
-  const found = writeStream(cx, 1);
+  const found = cx.writeTyped(1, Type.Stream);
   if (found < 0) return;
   if (found === 0) {
     if (options.noMakeStream) {
@@ -82,6 +82,8 @@ function xadd(cx: CommandContext): void {
     addFirst(cx, tools, first);
     return;
   }
+  const { rec } = cx;
+  tools.stream.open(cx.shard(1).arena, rec.words, rec.rootWord);
   if (append(cx, tools, first)) finishAdd(cx, tools);
 }
 
@@ -133,7 +135,7 @@ function nextId(cx: CommandContext, stream: Stream, id: Int32Array): boolean {
 }
 
 function finishAdd(cx: CommandContext, tools: StreamTools): void {
-  replyId(cx, tools.id, 0);
+  cx.reply.bulkBytes(tools.text, 0, tools.formatId(tools.id, 0));
   cx.keyChanged(1);
   if (tools.spec.by !== TrimBy.Nothing) trimStream(tools.stream, tools.spec);
 }

@@ -2,15 +2,7 @@
 
 import type { StreamGroup } from '../structures/stream-group.ts';
 import { addTo, readNumber, writeNumber } from '../structures/stream-group.ts';
-import {
-  compareIds,
-  copyId,
-  formatId,
-  ID_WORDS,
-  IdForm,
-  Parsed,
-  setLeastId,
-} from '../structures/stream-id.ts';
+import { compareIds, copyId, ID_WORDS, IdForm, Parsed, setLeastId } from '../structures/stream-id.ts';
 import { type IdTree, PendingWord } from '../structures/stream-tree.ts';
 import type { CommandContext } from './context.ts';
 import { shownArgument } from './generic-arguments.ts';
@@ -385,7 +377,7 @@ function claimAt(cx: CommandContext, tools: StreamTools, justId: boolean): void 
 }
 
 function bulkOfId(tools: StreamTools, id: Int32Array): string {
-  const length = formatId(id, 0, tools.text, 0);
+  const length = tools.formatId(id, 0);
   return `$${length}\r\n${tools.text.toString('latin1', 0, length)}\r\n`;
 }
 

@@ -13,7 +13,6 @@ import {
   compareIds,
   copyId,
   decrementId,
-  formatId,
   ID_WORDS,
   IdForm,
   incrementId,
@@ -268,8 +267,9 @@ function meaningless(word: string): string {
 function keepDollar(cx: CommandContext, i: number): void {
   const arg = request.firstKey + request.keys + i;
   if (wordOf(cx, arg) !== DOLLAR) return;
-  const { text } = streamTools(cx);
-  cx.replaceArgument(arg, text.toString('latin1', 0, formatId(request.ids, i * ID_WORDS, text, 0)));
+  const tools = streamTools(cx);
+  const length = tools.formatId(request.ids, i * ID_WORDS);
+  cx.replaceArgument(arg, tools.text.toString('latin1', 0, length));
 }
 
 /** Writes what comes in front of a stream's entries; with the first one, room for the header of all. */

@@ -11,7 +11,7 @@ import { StreamCursor } from '../structures/stream-cursor.ts';
 import { StreamConsumer } from '../structures/stream-group.ts';
 import {
   decrementId,
-  formatId,
+  formatUnsigned,
   ID_TEXT_BYTES_MAX,
   ID_WORDS,
   IdForm,
@@ -32,6 +32,7 @@ export const FIND_WORK = 4096;
 export const BLOCK_WORK = 512;
 /** Work for a pending entry found, added or taken away. */
 export const PENDING_WORK = 512;
+const DASH = 0x2d;
 /** Entries between two calls of cx.breathe(). */
 const BREATH_ENTRIES = 1024;
 
@@ -52,9 +53,26 @@ class StreamTools {
   readonly to = new Int32Array(ID_WORDS);
   readonly number = new Int64();
   readonly text = Buffer.alloc(ID_TEXT_BYTES_MAX);
+  /** The ID that `text` begins with the milliseconds of, in so many bytes with the dash: IDs come in runs. */
+  msHigh = -1;
+  msLow = -1;
+  msBytes = 0;
   /** stream-node-max-bytes and stream-node-max-entries. */
   blockBytes = 0;
   blockEntries = 0;
+
+  /** Writes an ID into `text`. @returns the number of bytes */
+  formatId(id: Int32Array, i: number): number {
+    const { text } = this;
+    if (id[i] !== this.msHigh || id[i + 1] !== this.msLow || this.msBytes === 0) {
+      this.msHigh = id[i]!;
+      this.msLow = id[i + 1]!;
+      const bytes = formatUnsigned(this.msLow, this.msHigh, text, 0);
+      text[bytes] = DASH;
+      this.msBytes = bytes + 1;
+    }
+    return this.msBytes + formatUnsigned(id[i + 3]!, id[i + 2]!, text, this.msBytes);
+  }
 
   constructor(cx: CommandContext) {
     const { keyspace } = cx;
@@ -205,8 +223,8 @@ export function longOf(cx: CommandContext, arg: number): number {
 // ---- replies ----
 
 export function replyId(cx: CommandContext, id: Int32Array, i: number): void {
-  const { text } = streamTools(cx);
-  cx.reply.bulkBytes(text, 0, formatId(id, i, text, 0));
+  const tools = streamTools(cx);
+  cx.reply.bulkBytes(tools.text, 0, tools.formatId(id, i));
 }
 
 /** Replies with an integer of two words. */

@@ -36,6 +36,9 @@ const SMALL_MAX = 127;
 const PREFIX_PIECES = 3;
 /** Names up to this long are compared here, longer ones by the cursor. */
 const SHORT_STRING_MAX = 63;
+const MINUS = 0x2d;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
 
 /** Walks the entries of one block, deleted ones too. Offsets are absolute in `bytes`. */
 export class BlockCursor {
@@ -481,6 +484,14 @@ export class BlockWriter {
   }
 
   #string(bytes: Buffer, at: number, source: Buffer, off: number, len: number): number {
+    const first = len === 0 ? 0 : source[off]!;
+    // Most are short and no integers: neither a digit nor a minus in front.
+    if (len <= SHORT_STRING_MAX && (first > DIGIT_9 || (first < DIGIT_0 && first !== MINUS))) {
+      bytes[at++] = 0x80 | len;
+      for (let i = 0; i < len; i++) bytes[at + i] = source[off + i]!;
+      bytes[at + len] = len + 1;
+      return at + len + 1;
+    }
     const encoder = this.#encoder;
     encoder.set(source, off, len);
     encoder.write(bytes, at);
