@@ -1,6 +1,6 @@
 // ZADD and ZINCRBY: one command with options, as in Redis.
 
-import { Type } from '../keyspace/record.ts';
+import { Encoding, Type } from '../keyspace/record.ts';
 import { emptyZSetBytes, type ZSetView } from '../keyspace/zset-view.ts';
 import { parseDouble } from '../protocol/doubles.ts';
 import type { CommandContext } from './context.ts';
@@ -116,7 +116,7 @@ function readScores(cx: CommandContext, tools: ZSetTools, firstArg: number, coun
 /** Bytes touched by adding members; a listpack may have to become a skiplist. */
 function growthWork(view: ZSetView, tools: ZSetTools, count: number): number {
   const work = changeWork(view, count);
-  if (count === 1) return work;
+  if (count === 1 || view.encoding === Encoding.Skiplist) return work;
   return view.size + count > tools.limits.listpackEntries ? work + count * CHANGE_WORK : work;
 }
 
