@@ -238,6 +238,17 @@ export class ListView {
     return index >= 0 && this.#lp.seek(index);
   }
 
+  /** The listpack that the current element is an entry of, a cursor on it; null if it is in none. */
+  get listpack(): Listpack | null {
+    if (this.packed) return this.#lp;
+    return this.quicklist.plain ? null : this.quicklist.lp;
+  }
+
+  /** Goes to the first element behind those of the current one's listpack. */
+  nextListpack(): boolean {
+    return !this.packed && this.quicklist.nextNode();
+  }
+
   /** Makes buf[off, off + len) the current element's bytes; good until the cursor moves or the list changes. */
   text(): void {
     if (this.packed) {

@@ -2,11 +2,12 @@
 // plain nodes and compressed ones. Compressed nodes are read from a copy, they stay as they are.
 
 import type { Arena } from '../memory/arena.ts';
+import { GRANULE_SHIFT, REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { sameBytes } from './bytes.ts';
 import { Int64 } from './int64.ts';
 import { Listpack } from './listpack.ts';
-import { ListNode, QuicklistNodes } from './quicklist-nodes.ts';
+import { ListNode, NodeFlag, QuicklistNodes } from './quicklist-nodes.ts';
 
 export class QuicklistCursor extends QuicklistNodes {
   /** Node of the current element, 0 when there is none. */
@@ -57,6 +58,11 @@ export class QuicklistCursor extends QuicklistNodes {
     return this.enter(this.node(this.current, ListNode.Prev), true);
   }
 
+  /** Goes to the first element of the next node. */
+  nextNode(): boolean {
+    return this.enter(this.node(this.current, ListNode.Next), false);
+  }
+
   /** Goes to element `index` (0 .. size - 1), from the end that is nearer. */
   seek(index: number): boolean {
     const { size } = this;
@@ -105,18 +111,25 @@ export class QuicklistCursor extends QuicklistNodes {
 
   /** Looks at a node, in front of its elements. */
   #show(ref: number): void {
+    const words = this.regions[ref >>> REF_REGION_SHIFT]!;
+    const w = (ref & REF_MASK) << 2;
+    const flags = words[w + ListNode.Flags]!;
+    const data = words[w + ListNode.Data]!;
+    let bytes = this.buffers[data >>> REF_REGION_SHIFT]!;
+    let base = ((data & REF_MASK) << GRANULE_SHIFT) + words[w + ListNode.Start]!;
+    if ((flags & NodeFlag.Compressed) !== 0) {
+      bytes = this.decompressed(ref);
+      base = 0;
+    }
     this.current = ref;
-    this.plain = this.isPlain(ref);
-    const compressed = this.isCompressed(ref);
-    const bytes = compressed ? this.decompressed(ref) : this.dataBuffer(ref);
-    const base = compressed ? 0 : this.base(ref);
+    this.plain = (flags & NodeFlag.Plain) !== 0;
     if (!this.plain) {
       this.lp.open(bytes, base);
       return;
     }
     this.buf = bytes;
     this.off = base;
-    this.len = this.node(ref, ListNode.Size);
+    this.len = words[w + ListNode.Size]!;
   }
 
   /** Points the cursor at an uncompressed packed node that may have moved; `pos` is its entry's position, 0 for none. */

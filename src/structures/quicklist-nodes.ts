@@ -10,7 +10,8 @@
 //   data, compressed  either of these as LZF, `room` bytes
 //
 // Elements that come and go at the head move nothing: the listpack's six bytes of header go back and forth instead
-// (`start`). Room doubles by and by up to the limit of a node; a node that is not at an end any more is cut to size.
+// (`start`). Room doubles by and by up to the limit of a node, at once in a long list; a node that is not at an end any more is cut to
+// size.
 // The limits, and what counts as large, are Redis's (list-max-listpack-size, called fill), so that nodes end where
 // Redis's do.
 
@@ -54,8 +55,9 @@ export const ListNode = {
 export const NODE_BYTES = 32;
 export const NodeFlag = { Plain: 1, Compressed: 2 } as const;
 
-/** Bytes of a node's listpack by fill -1, -2, ... -5. */
-const SIZE_LIMITS = [4096, 8192, 16384, 32768, 65536] as const;
+/** Bytes of a node's listpack at fill -1, doubled at -2, and so on to -5. */
+const SIZE_LIMIT_MIN = 4096;
+const SIZE_LIMIT_MAX = 65536;
 /** The same where fill limits the number of elements. */
 const SIZE_LIMIT_COUNTED = 8192;
 /** What an element takes besides its bytes, at most. */
@@ -67,16 +69,20 @@ export const DEPTH_MAX = 65535;
 /** Smaller nodes are not compressed, and none that gains less. */
 const COMPRESS_BYTES_MIN = 48;
 const COMPRESS_GAIN_MIN = 8;
-/** Data blocks up to this size are not worth making smaller. */
-const SHRINK_ROOM_MIN = 64;
+/** Data blocks up to this size are not worth making smaller; larger ones are once three quarters of them are free. */
+const SHRINK_ROOM_MIN = 256;
+const SHRINK_SHARE = 4;
 /** Room of a further node, to begin with. */
 const ROOM_FIRST = 256;
+/** A list of so many nodes gives a new one all of its room at once. */
+const NODES_MANY = 8;
 /** A scratch buffer larger than this is let go after use. */
 const SCRATCH_KEEP = 1 << 20;
 
 /** Bytes that a node's listpack may have. @param fill list-max-listpack-size */
 export function nodeBytesMax(fill: number): number {
-  return fill >= 0 ? SIZE_LIMIT_COUNTED : SIZE_LIMITS[Math.min(-fill, SIZE_LIMITS.length) - 1]!;
+  if (fill >= 0) return SIZE_LIMIT_COUNTED;
+  return fill < FILL_MIN ? SIZE_LIMIT_MAX : SIZE_LIMIT_MIN << (-1 - fill);
 }
 
 /** Elements that a node may have; Infinity if only bytes count. */
@@ -186,7 +192,9 @@ export class QuicklistNodes {
 
   /** Byte offset of an uncompressed node's listpack or element. */
   base(ref: number): number {
-    return this.dataOffset(ref) + this.node(ref, ListNode.Start);
+    const words = this.regions[ref >>> REF_REGION_SHIFT]!;
+    const w = (ref & REF_MASK) << 2;
+    return ((words[w + ListNode.Data]! & REF_MASK) << GRANULE_SHIFT) + words[w + ListNode.Start]!;
   }
 
   /** Whether an element gets a node of its own. */
@@ -197,12 +205,16 @@ export class QuicklistNodes {
 
   /** Whether a node (0: none) takes another element of `len` bytes. */
   allowsInsert(ref: number, len: number): boolean {
-    if (ref === 0 || this.isPlain(ref) || this.isLarge(len)) return false;
-    return !exceedsNode(
-      this.fill,
-      this.node(ref, ListNode.Size) + len + ENTRY_OVERHEAD,
-      this.node(ref, ListNode.Count) + 1,
-    );
+    if (ref === 0) return false;
+    const words = this.regions[ref >>> REF_REGION_SHIFT]!;
+    const w = (ref & REF_MASK) << 2;
+    if ((words[w + ListNode.Flags]! & NodeFlag.Plain) !== 0) return false;
+    const { fill } = this;
+    const limit = nodeBytesMax(fill);
+    const threshold = this.#control[GlobalWord.QuicklistPackedThreshold]!;
+    if (threshold !== 0 ? len >= threshold >>> 0 : len > limit) return false;
+    if (words[w + ListNode.Size]! + len + ENTRY_OVERHEAD > limit) return false;
+    return fill < 0 || words[w + ListNode.Count]! < nodeCountMax(fill);
   }
 
   // ---- making, linking, freeing ----
@@ -241,8 +253,7 @@ export class QuicklistNodes {
    */
   createPacked(entry: EntryEncoder, toEnd: boolean): number {
     const size = LISTPACK_EMPTY_BYTES + entry.size;
-    // A list that has nodes already will have more elements soon.
-    const ref = this.createNode(this.head !== 0 && size < ROOM_FIRST ? ROOM_FIRST : size, 0);
+    const ref = this.createNode(Math.max(size, this.#roomFirst()), 0);
     const start = toEnd ? this.node(ref, ListNode.Room) - size : 0;
     const bytes = this.dataBuffer(ref);
     const base = this.dataOffset(ref) + start;
@@ -253,6 +264,15 @@ export class QuicklistNodes {
     this.setNode(ref, ListNode.Size, size);
     this.setNode(ref, ListNode.Start, start);
     return ref;
+  }
+
+  /** Room of a new node, to begin with: a list that has nodes already will have more elements soon. */
+  #roomFirst(): number {
+    const { nodeCount } = this;
+    if (nodeCount === 0) return 0;
+    // Where nodes hold few elements they have to be exact.
+    if (nodeCount < NODES_MANY || this.fill >= 0) return ROOM_FIRST;
+    return nodeBytesMax(this.fill);
   }
 
   /** A node of one large element, in no list yet. */
@@ -309,10 +329,13 @@ export class QuicklistNodes {
   /** Counts bytes of data that came, or went if negative. */
   addBytes(bytes: number): void {
     const { words, root } = this;
-    const sum = (words[root + ListRoot.BytesLow]! >>> 0) + bytes;
+    const low = words[root + ListRoot.BytesLow]!;
+    const sum = (low + bytes) | 0;
     words[root + ListRoot.BytesLow] = sum;
-    if (sum < 0) words[root + ListRoot.BytesHigh]! -= 1;
-    else if (sum > 0xffffffff) words[root + ListRoot.BytesHigh]! += 1;
+    // As unsigned, a sum smaller than what was added to is one that passed 2^32.
+    if (bytes >= 0) {
+      if (sum >>> 0 < low >>> 0) words[root + ListRoot.BytesHigh]! += 1;
+    } else if (sum >>> 0 > low >>> 0) words[root + ListRoot.BytesHigh]! -= 1;
   }
 
   // ---- room ----
@@ -322,20 +345,21 @@ export class QuicklistNodes {
    * @throws OutOfMemoryError; nothing was changed
    */
   makeRoom(ref: number, need: number, inFront: boolean): void {
-    const size = this.node(ref, ListNode.Size);
-    const start = this.node(ref, ListNode.Start);
-    const room = this.node(ref, ListNode.Room);
+    const words = this.regions[ref >>> REF_REGION_SHIFT]!;
+    const w = (ref & REF_MASK) << 2;
+    const size = words[w + ListNode.Size]!;
+    const start = words[w + ListNode.Start]!;
+    const room = words[w + ListNode.Room]!;
     if (inFront ? start >= need : room - start - size >= need) return;
     if (room - size >= need) {
-      const bytes = this.dataBuffer(ref);
       const data = this.dataOffset(ref);
       const to = inFront ? room - size : 0;
-      moveBytes(bytes, data + start, data + to, size);
-      this.setNode(ref, ListNode.Start, to);
+      moveBytes(this.dataBuffer(ref), data + start, data + to, size);
+      words[w + ListNode.Start] = to;
       return;
     }
     const wanted = size + need;
-    const eager = Math.min(wanted + (wanted >> 1), nodeBytesMax(this.fill));
+    const eager = Math.min(wanted * 2, nodeBytesMax(this.fill));
     this.moveData(ref, eager > wanted ? eager : wanted, inFront);
   }
 
@@ -371,10 +395,12 @@ export class QuicklistNodes {
     }
   }
 
-  /** To be called after a packed node has lost entries: gives memory back once more than half of it is free. */
+  /** To be called after a packed node has lost entries: gives memory back if much of it is free. */
   shrink(ref: number): void {
-    const room = this.node(ref, ListNode.Room);
-    if (room > SHRINK_ROOM_MIN && this.node(ref, ListNode.Size) * 2 < room) this.fit(ref);
+    const words = this.regions[ref >>> REF_REGION_SHIFT]!;
+    const w = (ref & REF_MASK) << 2;
+    const room = words[w + ListNode.Room]!;
+    if (room > SHRINK_ROOM_MIN && words[w + ListNode.Size]! * SHRINK_SHARE < room) this.fit(ref);
   }
 
   // ---- entries at the ends of a packed, uncompressed node ----
@@ -385,17 +411,19 @@ export class QuicklistNodes {
     this.makeRoom(ref, need, true);
     const words = this.regions[ref >>> REF_REGION_SHIFT]!;
     const w = (ref & REF_MASK) << 2;
-    const bytes = this.dataBuffer(ref);
+    const data = words[w + ListNode.Data]!;
+    const bytes = this.buffers[data >>> REF_REGION_SHIFT]!;
     const start = words[w + ListNode.Start]! - need;
     const size = words[w + ListNode.Size]! + need;
     const count = words[w + ListNode.Count]! + 1;
-    const base = this.dataOffset(ref) + start;
+    const base = ((data & REF_MASK) << GRANULE_SHIFT) + start;
     writeListpackHeader(bytes, base, size, count);
     entry.write(bytes, base + LISTPACK_HEADER_BYTES);
     words[w + ListNode.Start] = start;
     words[w + ListNode.Size] = size;
     words[w + ListNode.Count] = count;
-    this.#counted(1, need);
+    this.words[this.root + ListRoot.Count]! += 1;
+    this.addBytes(need);
   }
 
   /** @throws OutOfMemoryError; nothing was changed */
@@ -404,16 +432,18 @@ export class QuicklistNodes {
     this.makeRoom(ref, need, false);
     const words = this.regions[ref >>> REF_REGION_SHIFT]!;
     const w = (ref & REF_MASK) << 2;
-    const bytes = this.dataBuffer(ref);
+    const data = words[w + ListNode.Data]!;
+    const bytes = this.buffers[data >>> REF_REGION_SHIFT]!;
     const oldSize = words[w + ListNode.Size]!;
     const count = words[w + ListNode.Count]! + 1;
-    const base = this.dataOffset(ref) + words[w + ListNode.Start]!;
+    const base = ((data & REF_MASK) << GRANULE_SHIFT) + words[w + ListNode.Start]!;
     entry.write(bytes, base + oldSize - 1);
     bytes[base + oldSize + need - 1] = LISTPACK_END;
     writeListpackHeader(bytes, base, oldSize + need, count);
     words[w + ListNode.Size] = oldSize + need;
     words[w + ListNode.Count] = count;
-    this.#counted(1, need);
+    this.words[this.root + ListRoot.Count]! += 1;
+    this.addBytes(need);
   }
 
   /** Takes the first `gone` entries, which take `bytes` bytes, away from a node that has more. */

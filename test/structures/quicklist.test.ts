@@ -249,4 +249,16 @@ describe('a quicklist', () => {
     );
     expect(failed).toBeGreaterThan(RUNS);
   });
+
+  it('counts bytes beyond 2^32', () => {
+    const { list } = new Fixture(-2, 0);
+    for (let i = 0; i < 5; i++) list.addBytes(1e9);
+    expect(list.dataBytes).toBe(5e9);
+    list.addBytes(-1e9);
+    expect(list.dataBytes).toBe(4e9);
+    list.addBytes(294_967_296);
+    expect(list.dataBytes).toBe(2 ** 32);
+    list.addBytes(-1);
+    expect(list.dataBytes).toBe(2 ** 32 - 1);
+  });
 });
