@@ -5,8 +5,8 @@
 // and ties are Redis's: numbers first, then bytes; texts as strcoll has them in the C locale, so up to a NUL (with STORE
 // as bytes); with BY ... ALPHA ties stay in the order in which a list has them.
 //
-// Keys that patterns name are read while all shards are locked. Up to ATOMIC_ELEMENTS elements everything is read at one
-// moment; larger sorts let others work in between (the sorted key itself is pinned all the time).
+// Keys that patterns name are read while all shards are locked, all at one moment: such a sort lets nobody in between,
+// as it could not say beforehand which keys to pin. One without patterns does.
 
 import { emptyListBytes } from '../keyspace/list-view.ts';
 import { isPinned } from '../keyspace/pins.ts';
@@ -24,8 +24,6 @@ import { handOverLong } from './string-values.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 import { zsetTools } from './zset-tools.ts';
 
-/** Up to so many elements, keys that patterns name are all read at one moment. */
-const ATOMIC_ELEMENTS = 16384;
 /** Work of copying, comparing and replying an element, in bytes touched. */
 const ELEMENT_WORK = 192;
 const BREATH_ELEMENTS = 1024;
@@ -113,7 +111,7 @@ function sourceWork(cx: CommandContext, type: number): number {
 
 function sortAndReply(cx: CommandContext, type: number, found: boolean): void {
   const lookup = new SortLookup(cx);
-  const breather = options.namesKeys && wanted.size <= ATOMIC_ELEMENTS ? still : cx;
+  const breather = options.namesKeys ? still : cx;
   vector.descending = options.descending;
   if (found) loadElements(cx, type);
   if (!options.keepsOrder && !sortElements(cx, lookup, breather)) {
