@@ -10,7 +10,7 @@
 
 import { REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import { TreeChanges } from './tree-changes.ts';
-import { CHILD_WORDS, COUNT_MASK, ROOM_SHIFT, RootWord } from './tree-cursor.ts';
+import { CHILD_WORDS, COUNT_MASK, firstItem, ROOM_SHIFT, RootWord } from './tree-cursor.ts';
 export abstract class CountedTree extends TreeChanges {
   /** Nodes and, by moveEntry(), blocks of entries that the last moveSparse() moved. */
   moved = 0;
@@ -83,7 +83,12 @@ export abstract class CountedTree extends TreeChanges {
     const count = words[base]! & COUNT_MASK;
     for (let i = 0; i < count; i++) {
       if (level > 0) this.#visit(level - 1, words[base + 1 + i * this.childStride]!, visit);
-      else this.eachEntryBlock(words, base + 1 + i * this.entryWords, visit);
+      else
+        this.eachEntryBlock(
+          words,
+          firstItem(base, words[base]!, this.entryWords) + i * this.entryWords,
+          visit,
+        );
     }
   }
 
@@ -131,11 +136,12 @@ export abstract class CountedTree extends TreeChanges {
   #moveEntries(limits: Int32Array): number {
     const leaf = this.pathRef[0]!;
     const words = this.regions[leaf >>> REF_REGION_SHIFT]!;
-    const base = ((leaf & REF_MASK) << 2) + 1;
+    const base = (leaf & REF_MASK) << 2;
+    const first = firstItem(base, words[base]!, this.entryWords);
     for (let i = 0; i < this.count; i++) {
-      if (!this.moveEntry(words, base + i * this.entryWords, limits)) continue;
+      if (!this.moveEntry(words, first + i * this.entryWords, limits)) continue;
       this.moved++;
-      if (i === 0) this.setSeparator(words, base);
+      if (i === 0) this.setSeparator(words, first);
     }
     return this.count;
   }
@@ -161,14 +167,17 @@ export abstract class CountedTree extends TreeChanges {
     const base = (ref & REF_MASK) << 2;
     const count = words[base]! & COUNT_MASK;
     const room = words[base]! >>> ROOM_SHIFT;
+    const first = firstItem(base, words[base]!, stride);
     const capacity = this.arena.checkBlock(ref);
-    if (count === 0 || count > room) fail(`${count} items in a node with room for ${room}`);
+    if (count === 0 || first + count * stride > base + 1 + room * stride)
+      fail(`${count} items in a node with room for ${room}`);
+    if (level > 0 && first !== base + 1) fail('an inner node that does not begin at its first place');
     if ((1 + room * stride) * 4 > capacity) fail(`room for ${room} items in ${capacity} bytes`);
     if (level > 0 && level === this.levels && count === 1) fail('one child below the top');
     state.granules += capacity >> 4;
     let entries = 0;
     for (let i = 0; i < count; i++) {
-      const at = base + 1 + i * stride;
+      const at = first + i * stride;
       if (level === 0) {
         if (state.last !== null && this.compareEntries(state.last, state.lastAt, words, at) >= 0)
           fail('order');
@@ -189,10 +198,12 @@ export abstract class CountedTree extends TreeChanges {
   #checkSeparator(words: Int32Array, at: number, level: number, ref: number): void {
     for (; level > 0; level--) ref = this.regions[ref >>> REF_REGION_SHIFT]![((ref & REF_MASK) << 2) + 1]!;
     const leaf = this.regions[ref >>> REF_REGION_SHIFT]!;
-    const first = ((ref & REF_MASK) << 2) + 1;
+    const base = (ref & REF_MASK) << 2;
+    const first = firstItem(base, leaf[base]!, this.entryWords);
     for (let i = 0; i < this.keyWords; i++) if (words[at + i] !== leaf[first + i]) fail('separator');
   }
 }
+
 interface CheckState {
   granules: number;
   last: Int32Array | null;

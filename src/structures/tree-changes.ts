@@ -12,7 +12,16 @@ import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { blockBytes } from '../memory/size-classes.ts';
-import { CHILD_WORDS, COUNT_MASK, LEVELS_MAX, ROOM_SHIFT, RootWord, TreeCursor } from './tree-cursor.ts';
+import {
+  CHILD_WORDS,
+  COUNT_MASK,
+  firstItem,
+  LEVELS_MAX,
+  ROOM_SHIFT,
+  RootWord,
+  START_SHIFT,
+  TreeCursor,
+} from './tree-cursor.ts';
 
 /** Moves of at most this many words are faster as a loop. */
 const LOOP_MOVE_MAX = 32;
@@ -48,19 +57,12 @@ export abstract class TreeChanges extends TreeCursor {
       return;
     }
     const index = this.pathIndex[0]!;
-    const full = this.count === this.words[this.at - index * this.entryWords - 1]! >>> ROOM_SHIFT;
+    const full = this.count === this.header(0) >>> ROOM_SHIFT;
     if (full) this.#reserve();
     if (index === 0) this.setSeparator(this.entry, 0);
     if (full) this.#insertWithSpares();
     else {
-      insertItem(
-        this.words,
-        this.at - index * this.entryWords - 1,
-        this.count,
-        index,
-        this.entry,
-        this.entryWords,
-      );
+      this.#insertIntoLeaf(index);
       this.#addAbove(1, 1);
     }
     this.rootMemory[this.rootAt + RootWord.Size]! += 1;
@@ -83,15 +85,22 @@ export abstract class TreeChanges extends TreeCursor {
     const removed = Math.min(most, this.count - index);
     const size = this.entryWords;
     const rest = this.count - removed;
-    const base = this.at - index * size - 1;
     const words = this.words;
-    moveWords(words, this.at, this.at + removed * size, (rest - index) * size);
-    words[base]! -= removed;
+    const base = (this.pathRef[0]! & REF_MASK) << 2;
+    // The shorter part moves.
+    if (index < rest - index) {
+      moveWords(words, this.first + removed * size, this.first, index * size);
+      words[base]! += (removed << START_SHIFT) - removed;
+      this.first += removed * size;
+    } else {
+      moveWords(words, this.at, this.at + removed * size, (rest - index) * size);
+      words[base]! -= removed;
+    }
     this.#addAbove(1, -removed);
     this.rootMemory[this.rootAt + RootWord.Size]! -= removed;
     if (rest === 0) this.#removeNode(0);
     else {
-      if (index === 0) this.setSeparator(words, base + 1);
+      if (index === 0) this.setSeparator(words, this.first);
       if (rest < words[base]! >>> (ROOM_SHIFT + 1)) this.#mend(0);
     }
     this.at = -1;
@@ -101,6 +110,21 @@ export abstract class TreeChanges extends TreeCursor {
   /** To be called after the words of the cursor's entry were changed in place, the order being as it was. */
   entryChanged(): void {
     if (this.pathIndex[0] === 0) this.setSeparator(this.words, this.at);
+  }
+
+  /** Puts `entry` into the cursor's leaf, which has room at its end or at its beginning. */
+  #insertIntoLeaf(index: number): void {
+    const { words, entryWords: size, count } = this;
+    const base = (this.pathRef[0]! & REF_MASK) << 2;
+    const start = (words[base]! >>> START_SHIFT) & COUNT_MASK;
+    let at = this.at;
+    if (start > 0 && (index < count - index || start + count === words[base]! >>> ROOM_SHIFT)) {
+      moveWords(words, this.first - size, this.first, index * size);
+      words[base]! -= 1 << START_SHIFT;
+      at -= size;
+    } else moveWords(words, at + size, at, (count - index) * size);
+    for (let i = 0; i < size; i++) words[at + i] = this.entry[i]!;
+    words[base]! += 1;
   }
 
   #insertFirst(): void {
@@ -336,7 +360,7 @@ export abstract class TreeChanges extends TreeCursor {
     const leftHeader = this.regions[left >>> REF_REGION_SHIFT]![(left & REF_MASK) << 2]!;
     const count = (leftHeader & COUNT_MASK) + rightCount;
     if (count > max - (max >> MERGE_BELOW_SHIFT)) return false;
-    if (count > leftHeader >>> ROOM_SHIFT) {
+    if (((leftHeader >>> START_SHIFT) & COUNT_MASK) + count > leftHeader >>> ROOM_SHIFT) {
       const fresh = this.#tryNode(count, stride, max);
       if (fresh === 0) return false;
       this.copyNode(left, fresh, stride);
@@ -346,8 +370,8 @@ export abstract class TreeChanges extends TreeCursor {
     }
     const to = this.regions[left >>> REF_REGION_SHIFT]!;
     const leftBase = (left & REF_MASK) << 2;
-    const end = leftBase + 1 + (leftHeader & COUNT_MASK) * stride;
-    copyWords(from, rightBase + 1, to, end, rightCount * stride);
+    const end = firstItem(leftBase, to[leftBase]!, stride) + (leftHeader & COUNT_MASK) * stride;
+    copyWords(from, firstItem(rightBase, from[rightBase]!, stride), to, end, rightCount * stride);
     to[leftBase]! += rightCount;
     if (level > 0) copyWords(parentWords, rightAt + CHILD_WORDS, to, end + CHILD_WORDS, this.keyWords);
     parentWords[leftAt + 1]! += parentWords[rightAt + 1]!;
@@ -413,14 +437,14 @@ export abstract class TreeChanges extends TreeCursor {
     this.arena.free(ref);
   }
 
-  /** Copies the items of a node to an empty one. */
+  /** Copies the items of a node to an empty one, where they begin at the first place. */
   protected copyNode(from: number, to: number, stride: number): void {
     const source = this.regions[from >>> REF_REGION_SHIFT]!;
     const base = (from & REF_MASK) << 2;
     const target = this.regions[to >>> REF_REGION_SHIFT]!;
     const targetBase = (to & REF_MASK) << 2;
     const count = source[base]! & COUNT_MASK;
-    copyWords(source, base + 1, target, targetBase + 1, count * stride);
+    copyWords(source, firstItem(base, source[base]!, stride), target, targetBase + 1, count * stride);
     target[targetBase]! += count;
   }
 
@@ -438,7 +462,7 @@ export abstract class TreeChanges extends TreeCursor {
   }
 }
 
-/** Puts an item into a node that has room, in front of the index-th. @param base index of the node's first word */
+/** Puts an item into a node that has room and begins at its first place, in front of the index-th. @param base index of the node's first word */
 function insertItem(
   words: Int32Array,
   base: number,

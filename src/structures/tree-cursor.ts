@@ -3,9 +3,11 @@
 //
 //   root (4 words, in the record)  ref of the top node, 0 = empty | entries | levels of inner nodes | 16-byte granules
 //                                  of all nodes
-//   node   word 0: items (16 bits) | items it has room for << 16, then the items:
+//   node   word 0: items (8 bits) | places before the first item << 8 (8 bits) | places for items << 16; then the places
 //   leaf   item: an entry of E words; its first K words are the key
 //   inner  item: child ref | entries below it | key of the first entry below it (K words)
+//
+//   Only leaves have places before their first entry: what removals at their beginning leave.
 //
 //   [ c0 n - | c1 n k | c2 n k ]               The key of an inner node's first child is not kept up to date and never
 //     |        |        |                      read: it is the key that an ancestor has for the node itself.
@@ -29,7 +31,8 @@ export const RootWord = { Top: 0, Size: 1, Levels: 2, Granules: 3 } as const;
 
 const NODE_BYTES_MAX = 1024;
 const NODE_WORDS_MAX = NODE_BYTES_MAX / 4;
-export const COUNT_MASK = 0xffff;
+export const COUNT_MASK = 0xff;
+export const START_SHIFT = 8;
 export const ROOM_SHIFT = 16;
 /** Words of an inner item in front of the key: ref and count. */
 export const CHILD_WORDS = 2;
@@ -51,8 +54,9 @@ export abstract class TreeCursor {
   /** Words of the root's region, and where in it the root is. */
   protected rootMemory: Int32Array;
   protected rootAt = 0;
-  /** Entries of the cursor's leaf. */
+  /** Entries of the cursor's leaf, and the word index of the first. */
   protected count = 0;
+  protected first = 0;
   /** The path to the cursor: by level (0 = leaf) the node, and the index of the item in it. */
   protected readonly pathRef = new Int32Array(LEVELS_MAX);
   protected readonly pathIndex = new Int32Array(LEVELS_MAX);
@@ -140,8 +144,10 @@ export abstract class TreeCursor {
     }
     const words = this.regions[ref >>> REF_REGION_SHIFT]!;
     const base = (ref & REF_MASK) << 2;
-    const count = words[base]! & COUNT_MASK;
-    this.#atLeaf(ref, words, base, count, this.countLess(words, base + 1, count, this.entryWords));
+    const header = words[base]!;
+    const first = firstItem(base, header, this.entryWords);
+    const count = header & COUNT_MASK;
+    this.#atLeaf(ref, words, first, count, this.countLess(words, first, count, this.entryWords));
   }
 
   /** Puts the cursor at the entry with `rank` entries before it. @returns false: there is none, the cursor is behind the last */
@@ -166,7 +172,8 @@ export abstract class TreeCursor {
     }
     const words = this.regions[ref >>> REF_REGION_SHIFT]!;
     const base = (ref & REF_MASK) << 2;
-    this.#atLeaf(ref, words, base, words[base]! & COUNT_MASK, rank);
+    const header = words[base]!;
+    this.#atLeaf(ref, words, firstItem(base, header, this.entryWords), header & COUNT_MASK, rank);
     return true;
   }
 
@@ -256,12 +263,13 @@ export abstract class TreeCursor {
     this.at = -1;
   }
 
-  #atLeaf(ref: number, words: Int32Array, base: number, count: number, index: number): void {
+  #atLeaf(ref: number, words: Int32Array, first: number, count: number, index: number): void {
     this.pathRef[0] = ref;
     this.pathIndex[0] = index;
     this.count = count;
     this.words = words;
-    this.at = base + 1 + index * this.entryWords;
+    this.first = first;
+    this.at = first + index * this.entryWords;
   }
 
   /** From a node to the first or last entry below it. */
@@ -276,8 +284,9 @@ export abstract class TreeCursor {
     }
     const words = this.regions[ref >>> REF_REGION_SHIFT]!;
     const base = (ref & REF_MASK) << 2;
-    const count = words[base]! & COUNT_MASK;
-    this.#atLeaf(ref, words, base, count, last ? count - 1 : 0);
+    const header = words[base]!;
+    const count = header & COUNT_MASK;
+    this.#atLeaf(ref, words, firstItem(base, header, this.entryWords), count, last ? count - 1 : 0);
   }
 
   /** From the end of a leaf to the first entry of the next. @returns false if there is none; the cursor stays */
@@ -311,4 +320,9 @@ export abstract class TreeCursor {
     }
     return false;
   }
+}
+
+/** Word index of the first item of a node. @param base of the node @param header its first word */
+export function firstItem(base: number, header: number, stride: number): number {
+  return base + 1 + ((header >>> START_SHIFT) & COUNT_MASK) * stride;
 }
