@@ -31,8 +31,8 @@ import { HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 const HASH_SPAN = 2 ** 32;
 const STEP_MS = 1;
 const LOOK_AGAIN_MS = 1000;
-/** Blocks of a value that are looked at under one lock. */
-const VALUE_BLOCKS = 256;
+/** Most blocks of a value that are looked at under one lock, whatever active-defrag-max-scan-fields says. */
+const VALUE_BLOCKS_MAX = 10_000;
 /** After a pass that found nothing to move. */
 const FRUITLESS_MS = 10_000;
 const IDLE_MS = 1000;
@@ -78,6 +78,7 @@ export class Defragmenter {
   #limitsOf = -1;
   /** Blocks moved in this pass. */
   #moved = 0;
+  #valueBlocks = VALUE_BLOCKS_MAX;
   /** Values with blocks of their own, met in the last segment: they come before the next one. */
   readonly #values: ValueToCompact[] = [];
 
@@ -132,6 +133,7 @@ export class Defragmenter {
     const max = config.getInt('active-defrag-cycle-max');
     const part = upper <= lower ? 1 : Math.min(1, (percent - lower) / (upper - lower));
     this.#share = Math.max(min, Math.min(max, min + (max - min) * part)) / 100;
+    this.#valueBlocks = Math.min(VALUE_BLOCKS_MAX, config.getInt('active-defrag-max-scan-fields'));
     this.#place = 0;
     this.#db = 0;
     this.#local = 0;
@@ -202,7 +204,7 @@ export class Defragmenter {
       return;
     }
     structure.open(shard.arena, view.words, view.rootWord);
-    value.cursor = structure.moveSparse(this.#limits, value.cursor, VALUE_BLOCKS);
+    value.cursor = structure.moveSparse(this.#limits, value.cursor, this.#valueBlocks);
     this.#moved += structure.moved;
     shard.count(ShardCounter.DefragHits, structure.moved);
     if (value.cursor === 0) this.#values.pop();
