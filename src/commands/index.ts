@@ -12,6 +12,7 @@ import { connectionCommands } from './family-connection.ts';
 import { debugCommands } from './family-debug.ts';
 import { dumpCommands } from './family-dump.ts';
 import { genericCommands } from './family-generic.ts';
+import { geoCommands } from './family-geo.ts';
 import { hashCommands } from './family-hash.ts';
 import { hashExpireCommands } from './family-hash-expire.ts';
 import { hyperloglogCommands } from './family-hyperloglog.ts';
@@ -76,6 +77,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   zsetRandomCommands,
   zsetScanCommands,
   sortCommands,
+  geoCommands,
 ];
 
 /** @returns a new table with every command that is built */

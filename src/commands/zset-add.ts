@@ -22,7 +22,7 @@ export const zsetAddCommands: FamilyHandlers = {
   ZINCRBY: { run: (cx) => addCommand(cx, Option.Incr), place: Place.InPlace },
 };
 
-const Option = { Nx: 1, Xx: 2, Gt: 4, Lt: 8, Ch: 16, Incr: 32 } as const;
+export const Option = { Nx: 1, Xx: 2, Gt: 4, Lt: 8, Ch: 16, Incr: 32 } as const;
 /** Options begin with a letter; scores do not, but for infinities. */
 const LETTERS_FROM = 0x41;
 
@@ -42,8 +42,21 @@ function addCommand(cx: CommandContext, given: number): void {
   }
   const count = (cx.argc - arg) / 2;
   if (!checkOptions(cx, options, count)) return;
+  if (readScores(cx, zsetTools(cx), arg, count)) addScored(cx, arg + 1, 2, count, options);
+}
+
+/**
+ * Adds members to the sorted set of argument 1, with the scores that are in the tools' `scores`, and replies.
+ * @param memberArg argument index of the first member @param step arguments from one member to the next
+ */
+export function addScored(
+  cx: CommandContext,
+  memberArg: number,
+  step: number,
+  count: number,
+  options: number,
+): void {
   const tools = zsetTools(cx);
-  if (!readScores(cx, tools, arg, count)) return;
   const view = tools.view(0);
   const found = writeZSet(cx, 1, view);
   if (found < 0) return;
@@ -54,8 +67,8 @@ function addCommand(cx: CommandContext, given: number): void {
     return;
   }
   if (handOverLong(cx, found === 1 ? growthWork(view, tools, count) : count * CHANGE_WORK, 0, 0)) return;
-  if (found === 0) create(cx, tools, view, arg, count);
-  addMembers(cx, tools, view, arg, count, options, found === 0);
+  if (found === 0) create(cx, tools, view, memberArg, step, count);
+  addMembers(cx, tools, view, memberArg, step, count, options, found === 0);
 }
 
 function has(options: number, option: number): boolean {
@@ -121,12 +134,19 @@ function growthWork(view: ZSetView, tools: ZSetTools, count: number): number {
 }
 
 /** Makes an empty sorted set for the members to come. */
-function create(cx: CommandContext, tools: ZSetTools, view: ZSetView, firstArg: number, count: number): void {
+function create(
+  cx: CommandContext,
+  tools: ZSetTools,
+  view: ZSetView,
+  memberArg: number,
+  step: number,
+  count: number,
+): void {
   // Redis decides by the first member, and thinks again with each of the others.
-  const encoding = tools.limits.encodingOf(1, cx.argLen[firstArg + 1]!);
+  const encoding = tools.limits.encodingOf(1, cx.argLen[memberArg]!);
   let room = 0;
   for (let i = 0; i < count && room < ROOM_BYTES_MAX; i++)
-    room += cx.argLen[firstArg + 1 + i * 2]! + ENTRY_OVERHEAD;
+    room += cx.argLen[memberArg + i * step]! + ENTRY_OVERHEAD;
   cx.createRecord(
     1,
     Type.ZSet,
@@ -143,7 +163,8 @@ function addMembers(
   cx: CommandContext,
   tools: ZSetTools,
   view: ZSetView,
-  firstArg: number,
+  memberArg: number,
+  step: number,
   count: number,
   options: number,
   isNew: boolean,
@@ -153,7 +174,7 @@ function addMembers(
   let updated = 0;
   let outcome: number = Outcome.Nothing;
   try {
-    for (let i = 0, arg = firstArg + 1; i < count; i++, arg += 2) {
+    for (let i = 0, arg = memberArg; i < count; i++, arg += step) {
       member.setBytes(cx.input, cx.argOff[arg]!, cx.argLen[arg]!);
       outcome = addMember(view, tools, scores[i]!, options);
       if (outcome === Outcome.Added) added++;

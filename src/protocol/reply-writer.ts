@@ -157,9 +157,11 @@ export class ReplyWriter {
     else this.bulkString(text);
   }
 
-  /** A double printed for people (%.17Lf, zeros trimmed), as a bulk string in both protocols. */
+  /** A double printed for people (%.17Lf, zeros trimmed); in RESP2 a bulk string of it. */
   humanDouble(value: number): void {
-    this.bulkString(formatHumanDouble(value));
+    const text = formatHumanDouble(value);
+    if (this.resp === 3) this.simple(0x2c, text);
+    else this.bulkString(text);
   }
 
   /** A bulk string of latin1 text of ours. */

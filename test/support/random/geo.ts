@@ -59,6 +59,15 @@ const added = fc
 const addedMany = fc
   .array(fc.tuple(near(13.36, 4), near(38.11, 3)), { minLength: 100, maxLength: 200 })
   .map((list) => list.flatMap(([x, y], i) => [x, y, `p${i}`]));
+/** Many at the same few places: who comes first at equal distances is defined, too. */
+const crowd = fc
+  .tuple(
+    fc.array(fc.tuple(near(13.36, 2), near(38.11, 1)), { minLength: 2, maxLength: 5 }),
+    fc.integer({ min: 20, max: 150 }),
+  )
+  .map(([places, size]) =>
+    Array.from({ length: size }, (_, i) => [...places[(i * 7) % places.length]!, `p${i}`]).flat(),
+  );
 
 const order = fc.oneof(word('ASC'), word('DESC'));
 const counting = fc.oneof(command('COUNT', count), fc.tuple(word('COUNT'), count, word('ANY')));
@@ -146,6 +155,7 @@ const storedDistances: Generator = weighted(
 export const geoCommands: Generator = weighted(
   [14, single(command('GEOADD', geoSets.key, options(2, word('NX'), word('XX'), word('CH')), added))],
   [2, single(command('GEOADD', geoSets.own, addedMany))],
+  [2, single(command('GEOADD', geoSets.own, crowd))],
   [6, single(command('GEODIST', key, member, member, maybe(unit)))],
   [5, single(command('GEOHASH', key, someMembers))],
   [5, single(command('GEOPOS', key, someMembers))],
