@@ -132,7 +132,10 @@ function popMembers(
     else view.next();
   }
   if (taken === size) cx.deleteRecord(view.rec);
-  else view.removeRange(max ? size - taken : 0, taken);
+  else {
+    view.touch();
+    view.removeRange(max ? size - taken : 0, taken);
+  }
   cx.keyChanged(keyArg, taken);
 }
 

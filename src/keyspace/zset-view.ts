@@ -247,6 +247,11 @@ export class ZSetView {
     return this.encoding === Encoding.Skiplist ? this.set.tree.previous() : this.#packed.previous();
   }
 
+  /** Brings the element at the cursor into the caches, for who comes for it soon. */
+  touch(): void {
+    if (this.encoding === Encoding.Skiplist) this.set.touchHere();
+  }
+
   /** Sets `member` and `score` to those at the cursor. The member's bytes are the sorted set's. */
   load(member: Member): void {
     if (this.encoding === Encoding.Skiplist) {

@@ -388,7 +388,8 @@ export class HashTable {
   #entryOf(segment: number, hash: number, ref: number): number {
     const words = this.regions[segment >>> REF_REGION_SHIFT]!;
     const at = (segment & REF_MASK) << 2;
-    const capacity = words[at]! >>> 16;
+    // As in #probe().
+    const capacity = (this.arena.smallCapacity(segment) - SEGMENT_HEADER_WORDS * 4) >> 3;
     let index = homeOf(hash, capacity);
     for (let probes = 0; probes < capacity; probes++) {
       const entry = at + SEGMENT_HEADER_WORDS + index * 2;

@@ -37,6 +37,8 @@ export class SortedSet implements RootedStructure, MoveListener {
   readonly #regions: Int32Array[];
   readonly #element: ElementView;
   #arena!: Arena;
+  /** What touchHere() read: kept, so that it is not left out. */
+  touched = 0;
   /** Writes copies; made when the first one is. */
   #copy: SortedSet | null = null;
 
@@ -190,6 +192,15 @@ export class SortedSet implements RootedStructure, MoveListener {
     this.#removeFromTable(ref);
     this.tree.removeHere();
     this.#arena.free(ref);
+  }
+
+  /**
+   * Reads from the element at the tree's cursor, so that it is in the caches when it is needed: who takes members one by
+   * one would wait for each (100 ns). Nothing waits for this read.
+   */
+  touchHere(): void {
+    const { ref } = this.tree;
+    this.touched = this.#regions[ref >>> REF_REGION_SHIFT]![(ref & REF_MASK) << 2]! & 1;
   }
 
   /** Removes `count` members in order, from the one with `rank` others before it. */
