@@ -40,6 +40,7 @@ const TYPES: Record<string, { add: (i: number) => string[][]; thin: (i: number) 
 describe.each(Object.keys(TYPES))('a sparse %s', (type) => {
   it('is compacted and stays what it was', { timeout: 60_000 }, () => {
     const server = new InProcess();
+    server.config.applyChange({ name: 'enable-debug-command', text: 'yes' });
     const { add, thin } = TYPES[type]!;
     for (let i = 0; i < ELEMENTS; i++) for (const command of add(i)) server.run(...command);
     if (type === 'stream') {
@@ -65,6 +66,7 @@ describe.each(Object.keys(TYPES))('a sparse %s', (type) => {
     for (const shard of server.keyspace.shards) (shard as ReturnType<typeof shard.acquire>).release();
     server.checkInvariants();
     const digest = server.text('DEBUG', 'DIGEST');
+    expect(digest).toMatch(/^\+[0-9a-f]{40}\r\n$/);
     const chunks = server.keyspace.memory.control[GlobalWord.ChunksUsed]!;
     const before = fragmentationOf(server.keyspace).percent;
 
