@@ -66,7 +66,7 @@ describe('geo commands', () => {
     expect(local.run(...search, 'COUNT', '3').length).toBe(0);
     expect(local.value('GEOSEARCH', 'many', 'FROMLONLAT', 1, 1, 'BYRADIUS', 5, 'km', 'COUNT', 2)).toEqual([
       'm500',
-      'm499',
+      'm501',
     ]);
   });
 
