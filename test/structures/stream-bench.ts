@@ -5,7 +5,7 @@ import type { Arena } from '../../src/memory/arena.ts';
 import { REF_MASK, REF_REGION_SHIFT } from '../../src/memory/layout.ts';
 import type { SharedMemory } from '../../src/memory/shared-memory.ts';
 import { STREAM_ROOT_WORDS, Stream } from '../../src/structures/stream.ts';
-import type { EntrySource } from '../../src/structures/stream-block.ts';
+import type { EntrySource } from '../../src/structures/stream-block-writer.ts';
 import { StreamCursor } from '../../src/structures/stream-cursor.ts';
 import { readNumber, StreamConsumer } from '../../src/structures/stream-group.ts';
 import { compareIds, setLeastId } from '../../src/structures/stream-id.ts';
