@@ -2,6 +2,7 @@
 // there are many.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ShardCounter } from '../../src/memory/layout.ts';
 import { countingStreams, streamCommands } from '../support/generate-streams.ts';
 import { stringCommands } from '../support/generate-strings.ts';
 import { type Generator, weighted } from '../support/generator-parts.ts';
@@ -33,6 +34,37 @@ const blocks: readonly (readonly [string, string])[] = [
   ['300', '0'],
   ['0', '3'],
 ];
+
+describe('memory', () => {
+  it('a stream takes no more than in redis-server', { timeout: 60_000 }, async () => {
+    const redis = await server.connect();
+    await redis.call('FLUSHALL');
+    for (const [directive, text] of [
+      ['stream-node-max-bytes', '4096'],
+      ['stream-node-max-entries', '100'],
+    ]) {
+      await redis.call('CONFIG', 'SET', directive!, text!);
+    }
+    const local = new InProcess();
+    const used = async (): Promise<number> =>
+      Number(String(await redis.call('INFO', 'memory')).match(/used_memory:(\d+)/)![1]);
+    const before = await used();
+    const empty = local.keyspace.sum(ShardCounter.Used);
+    for (let from = 0; from < 100_000; from += 1000) {
+      const batch = Array.from({ length: 1000 }, (_, i): string[] => {
+        const n = from + i;
+        return ['XADD', 's', `${1_700_000_000_000 + Math.floor(n / 5)}-${n % 5}`, 'field', `value:${n}`];
+      });
+      for (const args of batch) local.run(...args);
+      await redis.pipeline(batch);
+    }
+    const theirs = (await used()) - before;
+    const ours = local.keyspace.sum(ShardCounter.Used) - empty;
+    expect(ours / theirs).toBeLessThanOrEqual(1);
+    expect(ours).toBeGreaterThan(100_000 * 20);
+    await redis.close();
+  });
+});
 
 for (const protocol of [2, 3] as const) {
   describe(`stream commands as redis-server answers them (RESP${protocol})`, () => {
