@@ -7,9 +7,10 @@ import type { SharedMemory } from '../memory/shared-memory.ts';
 import { sameBytes } from './bytes.ts';
 import { Int64 } from './int64.ts';
 import { Listpack } from './listpack.ts';
-import { ListNode, NodeFlag, QuicklistNodes } from './quicklist-nodes.ts';
+import { QuicklistCompression } from './quicklist-compression.ts';
+import { ListNode, NodeFlag } from './quicklist-nodes.ts';
 
-export class QuicklistCursor extends QuicklistNodes {
+export class QuicklistCursor extends QuicklistCompression {
   /** Node of the current element, 0 when there is none. */
   current = 0;
   /** The element is alone in its node, as it is. */

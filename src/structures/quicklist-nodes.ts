@@ -1,4 +1,4 @@
-// The nodes of a quicklist (quicklist.ts): their layout, room and compression. A list is a chain of nodes; a node is a
+// The nodes of a quicklist (quicklist.ts): their layout and their room. A list is a chain of nodes; a node is a
 // small block that names a block of data, so that data can grow and move without a word to the neighbours, and a walk over
 // nodes reads little memory.
 //
@@ -10,8 +10,8 @@
 //   data, compressed  either of these as LZF, `room` bytes
 //
 // Elements that come and go at the head move nothing: the listpack's six bytes of header go back and forth instead
-// (`start`). Room doubles by and by up to the limit of a node, at once in a long list; a node that is not at an end any more is cut to
-// size.
+// (`start`). Room doubles by and by up to the limit of a node, in a long list it is all there at once; a node that is not at
+// an end any more is cut to size.
 // The limits, and what counts as large, are Redis's (list-max-listpack-size, called fill), so that nodes end where
 // Redis's do.
 
@@ -28,7 +28,6 @@ import {
   LISTPACK_HEADER_BYTES,
   writeListpackHeader,
 } from './listpack.ts';
-import { lzfCompress, lzfDecompress } from './lzf.ts';
 
 export const ListRoot = {
   Head: 0,
@@ -66,9 +65,6 @@ const ENTRY_OVERHEAD = 8;
 export const FILL_MIN = -5;
 export const FILL_MAX = 32767;
 export const DEPTH_MAX = 65535;
-/** Smaller nodes are not compressed, and none that gains less. */
-const COMPRESS_BYTES_MIN = 48;
-const COMPRESS_GAIN_MIN = 8;
 /** Data blocks up to this size are not worth making smaller; larger ones are once three quarters of them are free. */
 const SHRINK_ROOM_MIN = 256;
 const SHRINK_SHARE = 4;
@@ -76,8 +72,6 @@ const SHRINK_SHARE = 4;
 const ROOM_FIRST = 256;
 /** A list of so many nodes gives a new one all of its room at once. */
 const NODES_MANY = 8;
-/** A scratch buffer larger than this is let go after use. */
-const SCRATCH_KEEP = 1 << 20;
 
 /** Bytes that a node's listpack may have. @param fill list-max-listpack-size */
 export function nodeBytesMax(fill: number): number {
@@ -105,7 +99,6 @@ export class QuicklistNodes {
   readonly buffers: readonly Buffer[];
   readonly entry: EntryEncoder;
   readonly #control: Int32Array;
-  #scratch: Buffer = Buffer.alloc(0);
 
   constructor(memory: SharedMemory) {
     this.regions = memory.words;
@@ -487,109 +480,5 @@ export class QuicklistNodes {
   #counted(elements: number, bytes: number): void {
     this.words[this.root + ListRoot.Count]! += elements;
     this.addBytes(bytes);
-  }
-
-  // ---- compression ----
-
-  /** A compressed node's data as it was, in a buffer of this thread; good until the next call. */
-  decompressed(ref: number): Buffer {
-    const size = this.node(ref, ListNode.Size);
-    const scratch = this.scratch(size);
-    const got = lzfDecompress(
-      this.dataBuffer(ref),
-      this.dataOffset(ref),
-      this.node(ref, ListNode.Room),
-      scratch,
-      0,
-      size,
-    );
-    if (got !== size) throw new Error('quicklist: a compressed node is damaged');
-    return scratch;
-  }
-
-  /** A buffer of this thread of at least so many bytes. */
-  scratch(bytes: number): Buffer {
-    if (this.#scratch.length < bytes || this.#scratch.length > Math.max(SCRATCH_KEEP, bytes))
-      this.#scratch = Buffer.allocUnsafeSlow(Math.max(bytes, 65536));
-    return this.#scratch;
-  }
-
-  /**
-   * Makes a node uncompressed, for good.
-   * @throws OutOfMemoryError; nothing was changed
-   */
-  inflate(ref: number): void {
-    const flags = this.node(ref, ListNode.Flags);
-    if ((flags & NodeFlag.Compressed) === 0) return;
-    const size = this.node(ref, ListNode.Size);
-    const bytes = this.decompressed(ref);
-    const data = this.arena.alloc(size);
-    copyBytes(bytes, 0, this.buffers[data >>> REF_REGION_SHIFT]!, (data & REF_MASK) << GRANULE_SHIFT, size);
-    this.arena.free(this.node(ref, ListNode.Data));
-    this.setNode(ref, ListNode.Data, data);
-    this.setNode(ref, ListNode.Flags, flags & ~NodeFlag.Compressed);
-    this.setNode(ref, ListNode.Start, 0);
-    this.setNode(ref, ListNode.Room, blockBytes(size));
-  }
-
-  /** Compresses a node if that is worth it and there is memory for it. */
-  deflate(ref: number): void {
-    const flags = this.node(ref, ListNode.Flags);
-    const size = this.node(ref, ListNode.Size);
-    if ((flags & NodeFlag.Compressed) !== 0 || size < COMPRESS_BYTES_MIN) return;
-    const scratch = this.scratch(size);
-    const packed = lzfCompress(this.dataBuffer(ref), this.base(ref), size, scratch, 0, size);
-    if (packed === 0 || packed + COMPRESS_GAIN_MIN >= size) return;
-    let data = 0;
-    try {
-      data = this.arena.alloc(packed);
-    } catch (error) {
-      if (error instanceof OutOfMemoryError) return;
-      throw error;
-    }
-    copyBytes(
-      scratch,
-      0,
-      this.buffers[data >>> REF_REGION_SHIFT]!,
-      (data & REF_MASK) << GRANULE_SHIFT,
-      packed,
-    );
-    this.arena.free(this.node(ref, ListNode.Data));
-    this.setNode(ref, ListNode.Data, data);
-    this.setNode(ref, ListNode.Flags, flags | NodeFlag.Compressed);
-    this.setNode(ref, ListNode.Start, 0);
-    this.setNode(ref, ListNode.Room, packed);
-  }
-
-  /**
-   * After nodes came or went: the `depth` nodes at either end are uncompressed, the next ones and `ref` (if it is not 0)
-   * compressed. Without memory to decompress to, nodes stay compressed: every user can cope with that.
-   */
-  settle(ref: number): void {
-    const { depth } = this;
-    if (depth === 0 || this.nodeCount < depth * 2) return;
-    let forward = this.head;
-    let backward = this.tail;
-    let within = ref === 0;
-    for (let i = 0; i < depth; i++) {
-      this.#inflateIfPossible(forward);
-      this.#inflateIfPossible(backward);
-      if (forward === ref || backward === ref) within = true;
-      const next = this.node(forward, ListNode.Next);
-      if (forward === backward || next === backward) return;
-      forward = next;
-      backward = this.node(backward, ListNode.Prev);
-    }
-    if (!within) this.deflate(ref);
-    this.deflate(forward);
-    this.deflate(backward);
-  }
-
-  #inflateIfPossible(ref: number): void {
-    try {
-      this.inflate(ref);
-    } catch (error) {
-      if (!(error instanceof OutOfMemoryError)) throw error;
-    }
   }
 }

@@ -1,9 +1,10 @@
 // Quicklists: lists of any length, as a chain of listpacks. What large lists of clients are made of.
 //
-//   quicklist-nodes.ts    layout of root, nodes and data; room and compression of single nodes
-//   quicklist-cursor.ts   reading, from element to element
-//   quicklist-edit.ts     changing
-//   this file             what the keyspace asks of every structure (rooted.ts)
+//   quicklist-nodes.ts         layout of root, nodes and data; room of single nodes
+//   quicklist-compression.ts   their compression
+//   quicklist-cursor.ts        reading, from element to element
+//   quicklist-edit.ts          changing
+//   this file                  what the keyspace asks of every structure (rooted.ts)
 //
 // Pushing and popping at either end takes constant time; reaching element n walks over the nodes on the shorter way to
 // it, 32 bytes each. A node has up to 8 KiB of elements by default, so a list of ten-byte elements has a node for 680.
