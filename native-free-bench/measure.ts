@@ -5,28 +5,23 @@
  * throughput, CPU time of the server per request) go into the JSON file.
  */
 
-import { askServer, serverInfo } from './control.ts';
-import { runLoad } from './load/generator.ts';
+import { askServer } from './control.ts';
 import { KEY, VALUE } from './load/requests.ts';
-import { LOAD_DEFAULTS, type LoadResult, type LoadSpec } from './load/spec.ts';
+import { sampleBeside, sampleCollection } from './measure-collections.ts';
+import {
+  cpuPerRequest,
+  load,
+  present,
+  type Sample,
+  type Settings,
+  sized,
+  sleep,
+  usedMemory,
+} from './measure-parts.ts';
 import { cpuSeconds, residentBytes } from './process-stats.ts';
 import { runRedisBenchmark } from './redis-benchmark.ts';
-import { CLIENTS, type LoadShape, type Scenario, type Sized, type Work } from './scenarios.ts';
+import { CLIENTS, type Scenario, type Work } from './scenarios.ts';
 import { Server, type ServerSpec } from './servers.ts';
-
-/** Figures by name. */
-export type Sample = Record<string, number>;
-
-/** What all samples of a run have in common. */
-export interface Settings {
-  quick: boolean;
-  /** Threads of our own generator. */
-  threads: number;
-  benchmarkThreads: number;
-  redisBenchmark: string | undefined;
-  /** Overrides the scenarios' number of requests. */
-  requests: number | undefined;
-}
 
 /** State shared by the samples of one scenario. */
 export interface ScenarioState {
@@ -41,45 +36,6 @@ const IDLE_SETTLE_MS = 2000;
 const WARMUP_PART = 0.1;
 /** An open loop is judged by its slowest thousandth: a second is left to compilers and caches, however short the run. */
 const OPEN_LOOP_WARMUP_SECONDS = 1;
-
-export function sized(size: Sized, quick: boolean): number {
-  return quick ? size.quick : size.full;
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Refuses a result that isn't one: error replies, or reads that found nothing. */
-function checkLoad(result: LoadResult, label: string): LoadResult {
-  if (result.errors > 0)
-    throw new Error(`${label} answered ${result.errors} errors, the first: ${result.firstError}`);
-  if (result.nulls > 0) throw new Error(`${label} did not find ${result.nulls} keys that were loaded`);
-  return result;
-}
-
-/** Runs a load of our own generator on a server and adds the CPU time it took there. */
-async function load(
-  server: Server,
-  spec: Partial<LoadSpec> & LoadShape,
-  threads: number,
-): Promise<LoadResult & { cpuUsPerRequest: number | undefined }> {
-  const before = cpuSeconds(server.pid);
-  const full: LoadSpec = { ...LOAD_DEFAULTS, threads, connections: CLIENTS, ...spec, port: server.port };
-  const result = checkLoad(await server.guard(runLoad(full)), server.spec.label);
-  return { ...result, cpuUsPerRequest: cpuPerRequest(server, before, result.requests) };
-}
-
-function cpuPerRequest(server: Server, before: number | undefined, requests: number): number | undefined {
-  const after = cpuSeconds(server.pid);
-  if (before === undefined || after === undefined || requests === 0) return undefined;
-  return ((after - before) * 1e6) / requests;
-}
-
-/** Drops figures that could not be taken on this machine. */
-function present(figures: Record<string, number | undefined>): Sample {
-  return Object.fromEntries(Object.entries(figures).filter((entry) => entry[1] !== undefined)) as Sample;
-}
 
 /** Loads keys 0 .. keys-1 and makes sure that they are there. */
 export async function preload(
@@ -121,6 +77,7 @@ async function sampleRedisBenchmark(
       program: settings.redisBenchmark,
       port: server.port,
       test: work.test,
+      command: work.command,
       clients: CLIENTS,
       keyspace: work.keys,
       valueBytes: work.valueBytes,
@@ -205,12 +162,6 @@ async function sampleHalfRate(
   });
 }
 
-async function usedMemory(server: Server): Promise<number> {
-  const used = Number((await server.guard(serverInfo(server.port, 'memory'))).get('used_memory'));
-  if (!(used > 0)) throw new Error(`${server.spec.label} has no used_memory in INFO memory`);
-  return used;
-}
-
 async function sampleMemory(work: WorkOf<'memory'>, server: Server, settings: Settings): Promise<Sample> {
   const keys = sized(work.keys, settings.quick);
   await server.guard(askServer(server.port, [['FLUSHALL', 'SYNC']]));
@@ -282,6 +233,10 @@ export function takeSample(
       return sampleHalfRate(work, server, settings, state);
     case 'memory':
       return sampleMemory(work, server, settings);
+    case 'collection':
+      return sampleCollection(work, server, settings);
+    case 'beside':
+      return sampleBeside(work, server, settings);
     case 'idle':
       return sampleIdle(work, server, settings);
     case 'start':

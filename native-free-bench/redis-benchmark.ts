@@ -14,6 +14,8 @@ export interface RedisBenchmarkRun {
   port: number;
   /** A name `-t` takes: set, get, lpush, ... */
   test: string;
+  /** Words of a command instead; `__data__` becomes the value. */
+  command?: readonly string[] | undefined;
   clients: number;
   /** `-r`: keys are drawn from so many. */
   keyspace: number;
@@ -55,9 +57,21 @@ export function parseCsv(output: string): RedisBenchmarkRow[] {
 }
 
 function arguments_(run: RedisBenchmarkRun): string[] {
-  const args = ['-h', '127.0.0.1', '-p', run.port, '-t', run.test, '-c', run.clients, '-r', run.keyspace];
+  const args: (string | number)[] = [
+    '-h',
+    '127.0.0.1',
+    '-p',
+    run.port,
+    '-c',
+    run.clients,
+    '-r',
+    run.keyspace,
+  ];
   args.push('-d', run.valueBytes, '-P', run.pipeline, '-n', run.requests, '--csv');
   if (run.threads > 1) args.push('--threads', run.threads);
+  if (run.command === undefined) args.push('-t', run.test);
+  // Last, as everything behind the command's first word is the command's.
+  else for (const word of run.command) args.push(word === '__data__' ? 'x'.repeat(run.valueBytes) : word);
   return args.map(String);
 }
 

@@ -6,17 +6,8 @@
  */
 
 import { serverInfo } from './control.ts';
-import {
-  findHalfRate,
-  preload,
-  type Sample,
-  type ScenarioState,
-  type Settings,
-  sampleStart,
-  sized,
-  takeSample,
-  warmUp,
-} from './measure.ts';
+import { findHalfRate, preload, type ScenarioState, sampleStart, takeSample, warmUp } from './measure.ts';
+import { type Sample, type Settings, sized } from './measure-parts.ts';
 import { watchForeignCpu } from './process-stats.ts';
 import type { Group, Scenario } from './scenarios.ts';
 import { commandLine, Server, ServerFailure, type ServerSpec } from './servers.ts';
