@@ -267,7 +267,7 @@ describe('scenarios', () => {
     expect(chosen([], false)).toContain('own-set-p1');
     expect(chosen([], false)).not.toContain('set-p1');
     expect(chosen([], true).some((name) => name.startsWith('default-'))).toBe(false);
-    expect(chosen(['default-set'], true)).toHaveLength(38);
+    expect(chosen(['default-set'], true)).toHaveLength(40);
     expect(() => chosen(['nope'], true)).toThrow('nope');
   });
 });
