@@ -22,6 +22,8 @@ const SEED = Number(process.env['SABRE_DIFF_SEED'] ?? Math.floor(Math.random() *
 const BLOCKS = TOPOLOGIES.length * 2;
 const COMMANDS_PER_BLOCK = Math.ceil(COMMANDS / BLOCKS);
 const COMMANDS_PER_RUN = 12_500;
+/** One that the oracle does not know: with redis-server in Sabre's place, there are none of these. */
+const NEWER_COMMAND = 'hexpire';
 /** With fewer operations, not every command comes up. */
 const ENOUGH_FOR_COVERAGE = 25_000;
 const LIMIT_MS = 300_000 + COMMANDS_PER_BLOCK * 20;
@@ -30,8 +32,8 @@ describeDifferential('random commands', (diff) => {
   it(`get the same replies (SABRE_DIFF_SEED=${SEED}, ${COMMANDS_PER_BLOCK} operations)`, {
     timeout: LIMIT_MS,
   }, async () => {
-    const [known, theirs] = [await commandNames(diff.sabre), await commandNames(diff.redis)];
-    const generator = commandMix(known.size > theirs.size);
+    const known = await commandNames(diff.sabre);
+    const generator = commandMix(known.has(NEWER_COMMAND));
     const coverage = new Coverage();
     for (let from = 0, seed = SEED; from < COMMANDS_PER_BLOCK; from += COMMANDS_PER_RUN, seed++) {
       const count = Math.min(COMMANDS_PER_RUN, COMMANDS_PER_BLOCK - from);

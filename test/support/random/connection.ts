@@ -26,8 +26,6 @@ const withKeys: fc.Arbitrary<Argument[]> = fc.constantFrom<Argument[][]>(
   ['LMOVE', 'a', 'b', 'LEFT', 'RIGHT'],
   ['OBJECT', 'ENCODING', 'a'],
   ['XGROUP', 'CREATE', 's', 'g', '$'],
-  ['MIGRATE', 'h', '1', '', '0', '1', 'KEYS', 'a', 'b'],
-  ['PING'],
   ['NOSUCH', 'a'],
 );
 

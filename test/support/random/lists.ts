@@ -33,10 +33,13 @@ const where: fc.Arbitrary<Argument> = fc.oneof(
   { weight: 9, arbitrary: anyCase('AFTER') },
   { weight: 1, arbitrary: fc.constant('AROUND') },
 );
-const small = fc.oneof(
-  { weight: 8, arbitrary: fc.integer({ min: -4, max: 4 }).map(String) },
-  { weight: 1, arbitrary: integerText },
-);
+/** Redis 7.0 takes the least int64 for a number that has an opposite; 7.2 refuses it. */
+const small = fc
+  .oneof(
+    { weight: 8, arbitrary: fc.integer({ min: -4, max: 4 }).map(String) },
+    { weight: 1, arbitrary: integerText },
+  )
+  .filter((text) => text !== '-9223372036854775808');
 const positionOptions = options(
   3,
   command('RANK', small),

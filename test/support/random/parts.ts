@@ -69,7 +69,7 @@ export const side: fc.Arbitrary<Argument> = fc.oneof(
 /** Time-outs in seconds that are soon over. Never 0: that is for ever. */
 export const timeout: fc.Arbitrary<Argument> = fc.oneof(
   { weight: 20, arbitrary: fc.constantFrom('0.001', '0.004', '0.01') },
-  { weight: 1, arbitrary: fc.constantFrom('-1', 'x', '', '-0.001', '1e300') },
+  { weight: 1, arbitrary: fc.constantFrom('-1', 'x', '', '-0.002') },
 );
 
 /** numkeys and the keys; now and then a number that does not fit. */

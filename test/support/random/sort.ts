@@ -125,10 +125,10 @@ const store = fc.tuple(word('STORE'), lists.own).map((list): Argument[] => list)
 export const sortCommands: Generator = weighted(
   [5, setUp],
   [3, whole(sort(anySource, defined))],
-  [2, single(sort(lists.key, defined))],
+  [2, single(sort(lists.own, defined))],
   [3, whole(sort(anySource, byElement))],
-  [2, single(sort(lists.key, byElement))],
-  [3, single(sort(lists.key, ordered(fc.oneof(textual, none, numeric))))],
+  [2, single(sort(lists.own, byElement))],
+  [3, whole(sort(lists.own, ordered(fc.oneof(textual, none, numeric))))],
   [2, whole(sort(inOrder, ordered(none)))],
   [2, whole(command('SORT', anySource, fc.oneof(defined, byElement), store))],
   [2, whole(command('SORT', lists.own, ordered(fc.oneof(textual, none, numeric)), store))],
@@ -151,5 +151,5 @@ export const sortCommands: Generator = weighted(
       ),
     ),
   ],
-  [1, single(command('SORT', lists.key, options(5, numeric, limit, get, order, alpha)))],
+  [1, whole(command('SORT', lists.own, options(5, numeric, limit, get, order, alpha)))],
 );

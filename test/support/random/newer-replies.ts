@@ -1,0 +1,49 @@
+// Replies that Redis changed after 7.0, which is the oracle, and that Sabre gives as later versions do.
+//
+// Each is as narrow as it can be: the command, what Sabre says, what the oracle says. What changes data or orders is not
+// here; generators leave that out.
+
+import type { Argument } from '../raw-client.ts';
+import type { Reply } from '../resp-parser.ts';
+
+type Change = {
+  command: RegExp;
+  /** The whole reply, as latin1. */
+  sabre: RegExp;
+  redis: RegExp;
+};
+
+const CHANGES: readonly Change[] = [
+  // 7.4 names the command, and XREAD's new '+'.
+  {
+    command: /^xread(group)?$/,
+    sabre: /^-ERR Unbalanced '\w+' list of streams: for each stream key an ID/,
+    redis: /^-ERR Unbalanced XREAD list of streams: for each stream key an ID/,
+  },
+  // 7.2 takes WITHSCORE as a fourth word.
+  {
+    command: /^z(rev)?rank$/,
+    sabre: /^-ERR syntax error\r\n$/,
+    redis: /^-ERR wrong number of arguments for 'z(rev)?rank' command\r\n$/,
+  },
+  // Small lists are listpacks since 7.2, and hashes with fields that had a time to live are marked since 7.4.
+  {
+    command: /^object$/,
+    sabre: /^\$8\r\nlistpack\r\n$/,
+    redis: /^\$9\r\nquicklist\r\n$/,
+  },
+  {
+    command: /^object$/,
+    sabre: /^\$10\r\nlistpackex\r\n$/,
+    redis: /^\$8\r\nlistpack\r\n$/,
+  },
+];
+
+/** Whether two replies differ only as versions do. */
+export function isNewerReply(args: readonly Argument[], left: Reply, right: Reply): boolean {
+  const name = String(args[0]).toLowerCase();
+  const [mine, theirs] = [left.raw.toString('latin1'), right.raw.toString('latin1')];
+  return CHANGES.some(
+    ({ command, sabre, redis }) => command.test(name) && sabre.test(mine) && redis.test(theirs),
+  );
+}
