@@ -374,9 +374,7 @@ describeTopologies('blocking commands', (server) => {
       expect(await replyOf(client)).toEqual(['b', 'x']);
       expect(await admin.call('CLIENT', 'LIST', 'ID', id)).toMatch(/ flags=N .* cmd=blpop /);
       const stats = String(await admin.call('INFO', 'commandstats'));
-      expect(stats).toMatch(
-        /cmdstat_blpop:calls=\d+,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,/,
-      );
+      expect(stats).toMatch(/cmdstat_blpop:calls=\d+,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,/);
     });
 
     it('MONITOR shows the command once, when it begins to wait', async () => {
@@ -424,6 +422,166 @@ describeTopologies('blocking commands', (server) => {
     });
   });
 
+  it('sorted sets: minimum, maximum, several at once, and lists do not come in between', async () => {
+    const admin = await server.connect();
+    const { client: list } = await blockedClient(server, admin, 'BLPOP', 'k', 0);
+    const { client: min } = await blockedClient(server, admin, 'BZPOPMIN', 'other', 'k', 0);
+    const { client: many } = await blockedClient(server, admin, 'BZMPOP', 0, 1, 'k', 'MAX', 'COUNT', 2);
+    const { client: max } = await blockedClient(server, admin, 'BZPOPMAX', 'k', 0);
+    expect(await admin.call('ZADD', 'k', 1, 'a', 2, 'b', 3, 'c', 4, 'd')).toBe(4);
+    expect(await replyOf(min)).toEqual(['k', 'a', '1']);
+    expect(await replyOf(many)).toEqual(['k', [['d', '4'], ['c', '3']]]); // biome-ignore format: one line
+    expect(await replyOf(max)).toEqual(['k', 'b', '2']);
+    expect(await admin.call('EXISTS', 'k')).toBe(0);
+    await admin.call('RPUSH', 'k', 'x');
+    expect(await replyOf(list)).toEqual(['k', 'x']);
+  });
+
+  it('sorted sets that a *STORE command makes', async () => {
+    const admin = await server.connect();
+    const client = await server.connect();
+    const makers: Argument[][] = [
+      ['ZUNIONSTORE', 'k', 1, 'source'],
+      ['ZINTERSTORE', 'k', 1, 'source'],
+      ['ZDIFFSTORE', 'k', 1, 'source'],
+      ['ZRANGESTORE', 'k', 'source', 0, -1],
+      ['ZADD', 'k', 1, 'member'],
+      ['ZINCRBY', 'k', 1, 'member'],
+      ['COPY', 'source', 'k'],
+      ['RENAME', 'source', 'k'],
+    ];
+    await admin.call('ZADD', 'source', 1, 'member');
+    for (const maker of makers) {
+      client.send('BZPOPMIN', 'k', 0);
+      await untilBlocked(admin, 1);
+      await admin.call(...maker);
+      expect([maker[0], await replyOf(client)]).toEqual([maker[0], ['k', 'member', '1']]);
+    }
+    await admin.call('GEOADD', 'places', 13, 38, 'place');
+    client.send('BZPOPMIN', 'k', 0);
+    await untilBlocked(admin, 1);
+    await admin.call('GEOSEARCHSTORE', 'k', 'places', 'FROMMEMBER', 'place', 'BYRADIUS', 1, 'km');
+    expect(await replyOf(client)).toHaveLength(3);
+  });
+
+  describe('streams', () => {
+    it('XREAD: all that wait get what is new since they came, $ being the end at that time', async () => {
+      const admin = await server.connect();
+      await admin.call('XADD', 's', '1-1', 'f', 'old');
+      const { client: first } = await blockedClient(server, admin, 'XREAD', 'BLOCK', 0, 'STREAMS', 's', '$');
+      await admin.call('DEL', 's');
+      const { client: second } = await blockedClient(
+        server,
+        admin,
+        'XREAD',
+        'BLOCK',
+        0,
+        'STREAMS',
+        't',
+        's',
+        '0',
+        '0',
+      );
+      await admin.call('XADD', 's', '1-0', 'f', 'before');
+      expect(await replyOf(second)).toEqual([['s', [['1-0', ['f', 'before']]]]]);
+      // Not behind 1-1, where the first began to wait.
+      expect(await clientsInfo(admin, 'blocked_clients')).toBe(1);
+      await admin.call('XADD', 's', '2-0', 'f', 'new');
+      expect(await replyOf(first)).toEqual([['s', [['2-0', ['f', 'new']]]]]);
+    });
+
+    it('XREAD BLOCK with a time-out in ms, and none', async () => {
+      const client = await server.connect();
+      expect((await client.command('XREAD', 'BLOCK', 5, 'STREAMS', 's', '$')).raw.toString()).toBe('*-1\r\n');
+      expect(await client.callError('XREAD', 'BLOCK', -1, 'STREAMS', 's', '$')).toBe(
+        'ERR timeout is negative',
+      );
+      expect(await client.callError('XREAD', 'BLOCK', '1.5', 'STREAMS', 's', '$')).toBe(
+        'ERR timeout is not an integer or out of range',
+      );
+    });
+
+    it('XREADGROUP: each entry to one consumer, in the order in which they came', async () => {
+      const admin = await server.connect();
+      await admin.call('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM');
+      const read = (consumer: string) => [
+        'XREADGROUP',
+        'GROUP',
+        'g',
+        consumer,
+        'COUNT',
+        1,
+        'BLOCK',
+        0,
+        'STREAMS',
+        's',
+        '>',
+      ];
+      const clients: RawClient[] = [];
+      for (const name of ['anna', 'bert', 'carl'])
+        clients.push((await blockedClient(server, admin, ...read(name))).client);
+      if (!LEFT_IS_REDIS) expect(await clientsInfo(admin, 'total_blocking_keys_on_nokey')).toBe(1);
+      for (let i = 1; i <= 3; i++) {
+        await admin.call('XADD', 's', `${i}-0`, 'f', i);
+        expect(await replyOf(clients[i - 1]!)).toEqual([['s', [[`${i}-0`, ['f', String(i)]]]]]);
+      }
+      expect(await admin.call('XPENDING', 's', 'g')).toEqual([
+        3, '1-0', '3-0', [['anna', '1'], ['bert', '1'], ['carl', '1']],
+      ]); // biome-ignore format: one line
+    });
+
+    const REMOVALS: [string, (admin: RawClient) => Promise<unknown>, RegExp][] = [
+      ['DEL', (admin) => admin.call('DEL', 's'), /NOGROUP|UNBLOCKED/],
+      ['SET', (admin) => admin.call('SET', 's', 'text'), /WRONGTYPE|UNBLOCKED/],
+      ['RENAME', (admin) => admin.call('RENAME', 's', 'other'), /NOGROUP|UNBLOCKED/],
+      ['RESTORE', async (admin) => {
+        await admin.call('RPUSH', 'list', 'x');
+        const dump = (await admin.callBuffer('DUMP', 'list')) as Buffer;
+        await admin.call('RESTORE', 's', 0, dump, 'REPLACE');
+      }, /WRONGTYPE|UNBLOCKED/],
+      ['XGROUP DESTROY', (admin) => admin.call('XGROUP', 'DESTROY', 's', 'g'), /NOGROUP/],
+      ['MOVE', (admin) => admin.call('MOVE', 's', 1), /NOGROUP|UNBLOCKED/],
+      ['SWAPDB', (admin) => admin.call('SWAPDB', 0, 1), /NOGROUP|UNBLOCKED/],
+      ['FLUSHALL', (admin) => admin.call('FLUSHALL'), /NOGROUP|UNBLOCKED/],
+      ['FLUSHDB ASYNC', (admin) => admin.call('FLUSHDB', 'ASYNC'), /NOGROUP|UNBLOCKED/],
+      ['PEXPIRE in the past', (admin) => admin.call('PEXPIRE', 's', -1), /NOGROUP|UNBLOCKED/],
+      // Nobody looks at it: active expiry deletes it, on whatever worker.
+      ['PEXPIRE', (admin) => admin.call('PEXPIRE', 's', 10), /NOGROUP|UNBLOCKED/],
+      ['maxmemory', async (admin) => {
+        await admin.call('CONFIG', 'SET', 'maxmemory', 1, 'maxmemory-policy', 'allkeys-lru');
+        await expect.poll(() => admin.call('DBSIZE')).toBe(0);
+        await admin.call('CONFIG', 'SET', 'maxmemory', 0, 'maxmemory-policy', 'noeviction');
+      }, /NOGROUP|UNBLOCKED/],
+    ]; // biome-ignore format: a table
+
+    it.each(REMOVALS)('XREADGROUP ends when its stream or group goes by %s', async (_, remove, error) => {
+      const admin = await server.connect();
+      for (let i = 0; i < 5; i++) {
+        await admin.call('DEL', 's', 'other');
+        await admin.call('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM');
+        const command = ['XREADGROUP', 'GROUP', 'g', 'anna', 'BLOCK', 0, 'STREAMS', 's', '>'];
+        const { client } = await blockedClient(server, admin, ...command);
+        const { client: reader } = await blockedClient(
+          server,
+          admin,
+          'XREAD',
+          'BLOCK',
+          0,
+          'STREAMS',
+          's',
+          '$',
+        );
+        await remove(admin);
+        expect(String(await replyOf(client))).toMatch(error);
+        // Who only reads goes on waiting.
+        expect(await clientsInfo(admin, 'blocked_clients')).toBe(1);
+        await reader.close();
+        await untilBlocked(admin, 0);
+        await admin.call('FLUSHALL');
+      }
+    });
+  });
+
   it('CLIENT PAUSE: new waits are held back, old ones time out', async () => {
     const admin = await server.connect();
     const { client } = await blockedClient(server, admin, 'BLPOP', 'k', 0.3);
@@ -454,6 +612,7 @@ describeTopologies('blocking commands', (server) => {
 
   it('with maxmemory reached: moves are refused, pops wait', async () => {
     const admin = await server.connect();
+    await admin.call('SETRANGE', 'filler', 1_000_000, 'x');
     await admin.call('CONFIG', 'SET', 'maxmemory', 1, 'maxmemory-policy', 'noeviction');
     const client = await server.connect();
     expect(await client.callError('BLMOVE', 'k', 'l', 'LEFT', 'LEFT', 0)).toContain('OOM ');
