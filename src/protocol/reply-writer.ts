@@ -306,7 +306,8 @@ function writeUnsigned(bytes: Buffer, at: number, value: number): number {
       value = quotient;
     } else {
       const quotient = Math.floor(value / 10);
-      bytes[i] = 0x30 + value - quotient * 10;
+      // In this order: a sum with all of `value` may be beyond 2^53.
+      bytes[i] = 0x30 + (value - quotient * 10);
       value = quotient;
     }
   }

@@ -157,7 +157,7 @@ class Run {
     if (still) await this.#diff.sabre.call('CLIENT', 'UNBLOCK', ids[0]!);
     const [left, right] = await Promise.all([other.sabre.reply(), other.redis.reply()]);
     this.#coverage.note(operation.waiting!, left);
-    if (exact(left, right)) return null;
+    if (exact(left, right) || isNewerReply(operation.waiting!, left, right)) return null;
     const after = `${formatCommand(operation.waiting!)} (sent first, by another connection)`;
     return `${describeMismatch(operation, left, right)}\n  to ${after}`;
   }

@@ -37,6 +37,8 @@ const CHANGES: readonly Change[] = [
     sabre: /^\$10\r\nlistpackex\r\n$/,
     redis: /^\$8\r\nlistpack\r\n$/,
   },
+  // Since 7.2 a client that waits runs its command again, and gets what that replies.
+  { command: /^xreadgroup$/, sabre: /^-(NOGROUP|WRONGTYPE) /, redis: /^-UNBLOCKED / },
 ];
 
 /** Whether two replies differ only as versions do. */

@@ -55,7 +55,7 @@ const id: fc.Arbitrary<Argument> = fc.oneof(
 );
 const newId: fc.Arbitrary<Argument> = fc.oneof(
   { weight: 12, arbitrary: fc.constant('5-*') },
-  { weight: 3, arbitrary: fc.constantFrom('1-*', '3-*', '0-*') },
+  { weight: 3, arbitrary: fc.constantFrom('1-*', '3-*', '0-*', '6-*', '6-*') },
   { weight: 5, arbitrary: id },
 );
 const someIds = fc.array(smallId, { minLength: 1, maxLength: 5 });
@@ -189,7 +189,7 @@ const addForOther: Generator = fc
       { weight: 1, arbitrary: command('XGROUP', word('DESTROY'), streams.own, group) },
       { weight: 1, arbitrary: command('DEL', streams.own) },
       { weight: 1, arbitrary: command('RENAME', streams.own, streams.own) },
-      { weight: 1, arbitrary: command('XSETID', streams.own, fc.constant('5-900')) },
+      { weight: 1, arbitrary: command('XSETID', streams.own, fc.constant('6-900')) },
     ),
   )
   .map(([waiting, args]) => [{ args, waiting }]);
@@ -378,7 +378,7 @@ export const streamCommands: Generator = weighted(
       ),
     ),
   ],
-  [2, whole(command('XSETID', key, fc.constantFrom('5-500', '5-900', '6-100', 'x'), setIdOptions))],
+  [1, whole(command('XSETID', key, fc.constantFrom('6-100', '6-900', 'x'), setIdOptions))],
   [6, info],
   [1, whole(command('XLEN', lists.own))],
 );
