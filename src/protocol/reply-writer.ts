@@ -201,7 +201,7 @@ export class ReplyWriter {
       const tens = (len / 10) | 0;
       bytes[at++] = 0x30 + tens;
       bytes[at++] = 0x30 + len - tens * 10;
-    } else at = writeUnsigned(bytes, at, len);
+    } else at += formatInteger(len, bytes, at);
     bytes[at++] = CR;
     bytes[at++] = LF;
     if (len <= LOOP_COPY_MAX) {
@@ -236,11 +236,7 @@ export class ReplyWriter {
     let at = this.length;
     bytes[at++] = type;
     if (value >= 0 && value < 10) bytes[at++] = 0x30 + value;
-    else if (value >= 0) at = writeUnsigned(bytes, at, value);
-    else {
-      bytes[at++] = 0x2d;
-      at = writeUnsigned(bytes, at, -value);
-    }
+    else at += formatInteger(value, bytes, at);
     bytes[at++] = CR;
     bytes[at++] = LF;
     this.length = at;
@@ -292,24 +288,4 @@ export class ReplyWriter {
     this.bytes[this.length++] = CR;
     this.bytes[this.length++] = LF;
   }
-}
-
-/** Writes decimal digits. @param value an integer 0..2^53-1 @returns the offset behind them */
-function writeUnsigned(bytes: Buffer, at: number, value: number): number {
-  let end = at + 1;
-  for (let limit = 10; limit <= value; limit *= 10) end++;
-  for (let i = end - 1; i >= at; i--) {
-    if (value <= 0x7fffffff) {
-      const rest = value | 0;
-      const quotient = (rest / 10) | 0;
-      bytes[i] = 0x30 + rest - quotient * 10;
-      value = quotient;
-    } else {
-      const quotient = Math.floor(value / 10);
-      // In this order: a sum with all of `value` may be beyond 2^53.
-      bytes[i] = 0x30 + (value - quotient * 10);
-      value = quotient;
-    }
-  }
-  return end;
 }
