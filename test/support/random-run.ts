@@ -27,6 +27,8 @@ const COMPARE_EVERY = 10_000;
 const MAX_BATCH = 60;
 const SHOWN_REPLY_BYTES = 1500;
 const BLOCKED_LIMIT_MS = 10_000;
+/** How long a client may still wait that should have been served. */
+const SERVED_LIMIT_MS = 5_000;
 
 /** Settings that random operations change. */
 const DEFAULT_SETTINGS: readonly Argument[][] = [
@@ -154,8 +156,10 @@ class Run {
     if (message !== null) return `${message}\n  while another waits: ${formatCommand(operation.waiting!)}`;
     // The oracle knows whether it still waits; in Sabre the reply may be on its way.
     const still = String((await this.#diff.redis.command('CLIENT', 'UNBLOCK', ids[1]!)).bytes) === '1';
-    if (still) await this.#diff.sabre.call('CLIENT', 'UNBLOCK', ids[0]!);
-    const [left, right] = await Promise.all([other.sabre.reply(), other.redis.reply()]);
+    const right = await other.redis.reply();
+    const waited = still ? null : await other.sabre.reply(SERVED_LIMIT_MS).catch(() => null);
+    if (waited === null) await this.#diff.sabre.call('CLIENT', 'UNBLOCK', ids[0]!);
+    const left = waited ?? (await other.sabre.reply());
     this.#coverage.note(operation.waiting!, left);
     if (exact(left, right) || isNewerReply(operation.waiting!, left, right)) return null;
     const after = `${formatCommand(operation.waiting!)} (sent first, by another connection)`;

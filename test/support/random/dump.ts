@@ -13,8 +13,8 @@ import { POOLS, whole } from './parts.ts';
 
 /** Version and checksum behind the value. */
 const FOOTER_BYTES = 10;
-/** Types whose bytes are defined: string, intset, listpacks of a hash and of a sorted set. */
-const DEFINED_TYPES = new Set([0, 11, 16, 17]);
+/** Types whose bytes are defined: string, intset, listpack of a sorted set (that of a hash keeps the order it was restored in). */
+const DEFINED_TYPES = new Set([0, 11, 17]);
 
 const HASH = 4;
 

@@ -22,7 +22,10 @@ import { count, hashes, manyMembers, member, scanOf, someMembers, whole } from '
 import { distinct, sameSize } from './properties.ts';
 
 const key = hashes.key;
-const pairs = fc.array(fc.tuple(member, value), { minLength: 1, maxLength: 5 }).map((list) => list.flat());
+/** Each field once: since 7.2 one that is given twice counts twice where the encoding is decided. */
+const pairs = fc
+  .uniqueArray(fc.tuple(member, value), { minLength: 1, maxLength: 5, selector: ([name]) => String(name) })
+  .map((list) => list.flat());
 const manyPairs = manyMembers.map((list) => list.flatMap((name, i) => [name, String(i)]));
 
 /** A number in a field, and sums with it. */

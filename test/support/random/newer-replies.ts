@@ -39,6 +39,12 @@ const CHANGES: readonly Change[] = [
   },
   // Since 7.2 a client that waits runs its command again, and gets what that replies.
   { command: /^xreadgroup$/, sabre: /^-(NOGROUP|WRONGTYPE) /, redis: /^-UNBLOCKED / },
+  // 7.0 also wakes it for entries that are deleted by now, of which it gets none.
+  {
+    command: /^xread(group)?$/,
+    sabre: /^(\*-1|_)\r\n$/,
+    redis: /^(\*1\r\n\*2|%1)\r\n\$\d+\r\n.*\r\n\*0\r\n$/s,
+  },
 ];
 
 /** Whether two replies differ only as versions do. */
