@@ -10,6 +10,8 @@ export const Overflow = { Wrap: 0, Saturate: 1, Fail: 2 } as const;
 export const NUMBER_BITS_MAX = 48;
 export const NUMBER_MAX = 2 ** 52;
 const HALF_BITS = 32;
+/** From here on a difference is negative in Redis. */
+const INT64_DISTANCE = 2n ** 63n;
 const HALF = 32n;
 
 /**
@@ -120,6 +122,8 @@ export function intoRange64(
   const min = signed ? -max - 1n : 0n;
   if (value >= min && value <= max) return value;
   if (overflow === Overflow.Fail) return null;
-  if (overflow === Overflow.Saturate) return value > max || (isSet && !signed) ? max : min;
+  // So does, in a signed one, what is so far below that its distance from the greatest number does not fit in 64 bits.
+  const isHuge = isSet && (!signed || max - value >= INT64_DISTANCE);
+  if (overflow === Overflow.Saturate) return value > max || isHuge ? max : min;
   return signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
 }
