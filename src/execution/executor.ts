@@ -47,6 +47,7 @@ import {
 } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
+import { sameBytes } from '../structures/bytes.ts';
 import { LookAhead } from './look-ahead.ts';
 import type { Waiter } from './waiter.ts';
 import type { WaiterLocks, WaiterService } from './waiter-service.ts';
@@ -100,6 +101,8 @@ export interface ExecutorEvents {
 /** What the command being run has locked. */
 const Locked = { None: 0, One: 1, Several: 2 } as const;
 
+/** Commands in a row for which a lock is kept: some microseconds. */
+const KEPT_COMMANDS = 16;
 /** A command that has not said that it is long pins its keys when it has run for so long (ms) and breathes. */
 const PIN_AFTER_MS = 1;
 /** How often it looks whether others have had the locks that it has let go (ms), and how many times at most. */
@@ -134,9 +137,18 @@ export class Executor implements WaiterLocks {
   #keyCount = 0;
   /** Keys that the command being run has pinned. */
   #pinned = 0;
+  /** A shard that stays locked from one command to the next, -1: none. Acceptors only, within a batch, see #keepLock. */
+  #kept = -1;
+  #keptFor = 0;
   /** Whether the lock that was not to be had belongs to a worker: one in a long command, or about to begin one. */
   #wasBusy = false;
   #waitAgainAt = 0;
+  /** The key hashed last in a run of commands on one key, within the input of this batch; null: none. */
+  #hashed: Buffer | null = null;
+  #hashedOff = 0;
+  #hashedLen = 0;
+  #hashedSlot = 0;
+  #hashedHash = 0;
   readonly #group = new Int32Array(TIMED_GROUP);
   #grouped = 0;
   #groupStart = 0;
@@ -189,6 +201,8 @@ export class Executor implements WaiterLocks {
   /** Ends a batch: counts what was timed. */
   end(): void {
     if (this.#grouped > 0) this.#closeGroup(performance.now());
+    this.#freeKept();
+    this.#hashed = null;
     this.ahead.clear();
     this.#keyspace.meter.flush();
   }
@@ -223,6 +237,7 @@ export class Executor implements WaiterLocks {
       return changesAnything(command) ? Outcome.ToKeeper : Outcome.HandOver;
     }
     if (this.maxMemory !== 0 && this.#keyspace.usedBytes() > this.maxMemory) {
+      this.#freeKept();
       const room = this.#events.makeRoom();
       if (!room && (flags & CommandFlag.Denyoom) !== 0) return this.#reject(command, ErrorText.OutOfMemory);
     }
@@ -239,12 +254,19 @@ export class Executor implements WaiterLocks {
       const arg = command.firstKey;
       this.#hashOne(arg);
       const shard = this.#keyspace.shards[cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT]!;
-      if (!this.#acquire(shard)) return this.#refused();
+      if (shard.id !== this.#kept) {
+        this.#freeKept();
+        if (!this.#acquire(shard)) return this.#refused();
+      }
+      this.#kept = -1;
       this.#locked = Locked.One;
       this.#lastShard = shard.id;
       this.#keyArgs[0] = arg;
       this.#keyCount = 1;
-    } else if (plan !== KeyPlan.None && !this.#lockKeys(command)) return this.#refused();
+    } else {
+      this.#freeKept();
+      if (plan !== KeyPlan.None && !this.#lockKeys(command)) return this.#refused();
+    }
 
     const { flags } = command;
     if ((flags & (CommandFlag.Write | CommandFlag.Blocking)) !== 0 && this.#locked !== Locked.None) {
@@ -279,7 +301,31 @@ export class Executor implements WaiterLocks {
         return;
       }
     }
-    hashKey(cx.input, cx.argOff[arg]!, cx.argLen[arg]!, cx.slots, cx.hashes, arg);
+    if (ahead.oneKey) this.#hashAgain(arg);
+    else hashKey(cx.input, cx.argOff[arg]!, cx.argLen[arg]!, cx.slots, cx.hashes, arg);
+  }
+
+  /** As hashKey, where the key is most likely the one that was hashed last: comparing costs less. */
+  #hashAgain(arg: number): void {
+    const { cx } = this;
+    const { input } = cx;
+    const off = cx.argOff[arg]!;
+    const len = cx.argLen[arg]!;
+    if (
+      input !== this.#hashed ||
+      len !== this.#hashedLen ||
+      !sameBytes(input, off, input, this.#hashedOff, len)
+    ) {
+      hashKey(input, off, len, cx.slots, cx.hashes, arg);
+      this.#hashed = input;
+      this.#hashedOff = off;
+      this.#hashedLen = len;
+      this.#hashedSlot = cx.slots[arg]!;
+      this.#hashedHash = cx.hashes[arg]!;
+      return;
+    }
+    cx.slots[arg] = this.#hashedSlot;
+    cx.hashes[arg] = this.#hashedHash;
   }
 
   #call(command: Command): Outcome {
@@ -310,7 +356,8 @@ export class Executor implements WaiterLocks {
       return Outcome.HandOver;
     }
     if (this.#waiters === null || this.#waiters.room.size === 0) {
-      this.#unlock();
+      if (this.ahead.oneKey && this.#locked === Locked.One && !this.#worker) this.#keepLock();
+      else this.#unlock();
       this.#tellMonitors(command, db);
       this.#count(command);
     } else {
@@ -640,6 +687,28 @@ export class Executor implements WaiterLocks {
     this.#lastShard = -1;
   }
 
+  /**
+   * Keeps the lock of the command being run for the next one, where many in a row are on one key: unless somebody waits for
+   * it, and for a few commands only.
+   */
+  #keepLock(): void {
+    const shard = this.#keyspace.shards[this.#lastShard] as LockedShard;
+    if (++this.#keptFor >= KEPT_COMMANDS || shard.isWaitedFor()) {
+      this.#keptFor = 0;
+      this.#unlock();
+      return;
+    }
+    this.#kept = this.#lastShard;
+    this.#locked = Locked.None;
+    this.#lastShard = -1;
+  }
+
+  #freeKept(): void {
+    if (this.#kept < 0) return;
+    (this.#keyspace.shards[this.#kept] as LockedShard).release();
+    this.#kept = -1;
+  }
+
   /** Frees the locks that the command being run holds. */
   #release(): void {
     if (this.#locked === Locked.One) (this.#keyspace.shards[this.#lastShard] as LockedShard).release();
@@ -679,7 +748,12 @@ export class Executor implements WaiterLocks {
   #closeGroup(now: number): void {
     const stats = this.#server.stats;
     const usec = Math.max(0, ((now - this.#groupStart) * 1000) / this.#grouped);
-    for (let i = 0; i < this.#grouped; i++) stats.timed(this.#group[i]!, usec, 1);
+    for (let i = 0; i < this.#grouped; ) {
+      const id = this.#group[i]!;
+      const first = i;
+      while (i < this.#grouped && this.#group[i] === id) i++;
+      stats.timed(id, usec, i - first);
+    }
     this.#groupStart = now;
     if (this.precise) this.timed(this.cx, usec);
     this.#grouped = 0;

@@ -21,6 +21,11 @@ const KEY_BYTES_MAX = 256;
 /** Arguments of a command that are kept; one with more is parsed again when it runs. */
 const ARGS_MAX = 4;
 
+/** So many commands on one key, or on none, are taken for a sign that the next ones are alike. */
+const ONE_KEY_COMMANDS = 8;
+/** Looks left out then, before it looks again. */
+const ONE_KEY_SKIPS = 15;
+
 export class LookAhead {
   readonly #keyspace: Keyspace;
   readonly #parser = new RequestParser();
@@ -43,6 +48,10 @@ export class LookAhead {
   readonly hashes = new Int32Array(LOOK_AHEAD);
   readonly #segments = new Int32Array(LOOK_AHEAD);
   readonly #entries = new Int32Array(LOOK_AHEAD);
+  /** The last commands looked at all had one key: there is nothing to gain from looking, and locks are kept. */
+  oneKey = false;
+  /** So many looks are left out. */
+  #skips = 0;
   /** Where the reads go, so that they are not optimised away. */
   sink = 0;
 
@@ -55,6 +64,10 @@ export class LookAhead {
    * @param limits the parser whose limits hold
    */
   look(reader: RequestReader, limits: RequestParser, db: number): void {
+    if (this.#skips > 0) {
+      this.#skips--;
+      return;
+    }
     const parser = this.#parser;
     const { rest: input, restStart: start, restEnd: end } = reader;
     parser.maxBulkLength = limits.maxBulkLength;
@@ -72,6 +85,8 @@ export class LookAhead {
       keys++;
     }
     this.#state.reset();
+    this.oneKey = commands >= ONE_KEY_COMMANDS && isOneKey(this.hashes, keys);
+    if (this.oneKey) this.#skips = ONE_KEY_SKIPS;
     this.input = input;
     this.#commands = commands;
     this.#nextCommand = 0;
@@ -144,4 +159,10 @@ export class LookAhead {
     this.#commands = 0;
     this.count = 0;
   }
+}
+
+/** Whether the first `count` hashes are all the same, or there are none. */
+function isOneKey(hashes: Int32Array, count: number): boolean {
+  for (let i = 1; i < count; i++) if (hashes[i] !== hashes[0]) return false;
+  return true;
 }
