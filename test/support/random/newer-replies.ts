@@ -38,7 +38,7 @@ const CHANGES: readonly Change[] = [
     redis: /^\$8\r\nlistpack\r\n$/,
   },
   // Since 7.2 a client that waits runs its command again, and gets what that replies.
-  { command: /^xreadgroup$/, sabre: /^-(NOGROUP|WRONGTYPE) /, redis: /^-UNBLOCKED / },
+  { command: /^xreadgroup$/, sabre: /^-(NOGROUP|WRONGTYPE) /, redis: /^-(UNBLOCKED|NOGROUP) the / },
   // 7.0 also wakes it for entries that are deleted by now, of which it gets none.
   {
     command: /^xread(group)?$/,

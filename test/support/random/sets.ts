@@ -47,7 +47,7 @@ function putInStep(args: readonly Argument[], left: Reply, right: Reply): readon
   if (!distinct(mine)) return 'a member was popped twice';
   if (theirs.length === 0 || unordered(left, right)) return [];
   const key = args[1]!;
-  const steps: FollowUp[] = [
+  return [
     // Those popped here were members, or the oracle would not have them.
     { args: ['PING'], redis: ['SADD', key, ...theirs], compare: ignored },
     {
@@ -58,10 +58,9 @@ function putInStep(args: readonly Argument[], left: Reply, right: Reply): readon
         present.items!.every((item) => item.bytes!.toString() === '1'),
     },
     { args: ['PING'], redis: ['SREM', key, ...mine], compare: ignored },
+    // What left, and what came back, may have changed the encoding: the union makes it that of the members.
+    { args: ['SUNIONSTORE', key, key] },
   ];
-  // Popping many makes a new set of what is left, in an encoding that fits that.
-  if (args.length > 2) steps.push({ args: ['SUNIONSTORE', key, key] });
-  return steps;
 }
 
 /** All that were drawn are members. */
