@@ -188,7 +188,8 @@ describe('the number of threads', () => {
     const clients = await Promise.all(Array.from({ length: 40 }, () => server.connect()));
     await Promise.all(clients.map((client) => client.call('INCR', 'counter')));
     await Promise.all(clients.map((client) => client.call('KEYS', '*')));
-    await Promise.all(clients.map((client) => client.call('MEMORY', 'PURGE'))); // All threads have a part in it.
+    // All threads have a part in it, and each collects its garbage for each of them.
+    await Promise.all(clients.slice(0, 8).map((client) => client.call('MEMORY', 'PURGE')));
     expect(await clients[0]!.call('GET', 'counter')).toBe('40');
     await server.stop();
   });
