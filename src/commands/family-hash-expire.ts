@@ -145,12 +145,16 @@ function hexpire(cx: CommandContext, seconds: boolean, relative: boolean): void 
   }
   cx.reply.arrayHeader(cx.argc - first);
   let changes = 0;
-  for (let arg = first; arg < cx.argc; arg++) {
-    const outcome = found === 1 ? setExpiry(cx, arg, expireAt, when) : Outcome.NoField;
-    if (outcome > 0) changes++;
-    cx.reply.integer(outcome);
+  try {
+    for (let arg = first; arg < cx.argc; arg++) {
+      const outcome = found === 1 ? setExpiry(cx, arg, expireAt, when) : Outcome.NoField;
+      if (outcome > 0) changes++;
+      cx.reply.integer(outcome);
+    }
+  } finally {
+    // Out of memory half-way: what is changed, is changed, and counts. So below.
+    if (found === 1) finishChanges(cx, changes);
   }
-  if (found === 1) finishChanges(cx, changes);
 }
 
 function conditionArgument(cx: CommandContext, arg: number): number {
@@ -232,17 +236,20 @@ function hpersist(cx: CommandContext): void {
   if (found === 1 && handOverLong(cx, changeWork(cx, cx.argc - first), 0, 0)) return;
   cx.reply.arrayHeader(cx.argc - first);
   let changed = false;
-  for (let arg = first; arg < cx.argc; arg++) {
-    if (found === 0 || isGone(view) || !meetField(cx, 1, arg)) cx.reply.integer(NO_FIELD);
-    else if (view.expireAt < 0) cx.reply.integer(NO_EXPIRY);
-    else {
-      view.setExpiry(-1);
-      changed = true;
-      cx.reply.integer(1);
+  try {
+    for (let arg = first; arg < cx.argc; arg++) {
+      if (found === 0 || isGone(view) || !meetField(cx, 1, arg)) cx.reply.integer(NO_FIELD);
+      else if (view.expireAt < 0) cx.reply.integer(NO_EXPIRY);
+      else {
+        view.setExpiry(-1);
+        changed = true;
+        cx.reply.integer(1);
+      }
     }
+  } finally {
+    // Counted as one change, however many fields there are, as in Redis.
+    if (found === 1) finishChanges(cx, changed ? 1 : 0);
   }
-  // Counted as one change, however many fields there are, as in Redis.
-  if (found === 1) finishChanges(cx, changed ? 1 : 0);
 }
 
 // ---- HGETDEL, HGETEX ----
@@ -289,21 +296,24 @@ function hgetex(cx: CommandContext): void {
   }
   cx.reply.arrayHeader(cx.argc - first);
   let changes = 0;
-  for (let arg = first; arg < cx.argc; arg++) {
-    if (found === 0 || isGone(view) || view.size === 0 || !meetField(cx, 1, arg)) {
-      cx.reply.nullBulk();
-      continue;
+  try {
+    for (let arg = first; arg < cx.argc; arg++) {
+      if (found === 0 || isGone(view) || view.size === 0 || !meetField(cx, 1, arg)) {
+        cx.reply.nullBulk();
+        continue;
+      }
+      replyValue(cx, view);
+      if (expires) {
+        applyExpiry(cx, expireAt);
+        changes++;
+      } else if (persists && view.expireAt >= 0) {
+        view.setExpiry(-1);
+        changes++;
+      }
     }
-    replyValue(cx, view);
-    if (expires) {
-      applyExpiry(cx, expireAt);
-      changes++;
-    } else if (persists && view.expireAt >= 0) {
-      view.setExpiry(-1);
-      changes++;
-    }
+  } finally {
+    if (found === 1) finishChanges(cx, changes);
   }
-  if (found === 1) finishChanges(cx, changes);
 }
 
 function isExpiryOption(cx: CommandContext, arg: number): boolean {
@@ -367,9 +377,15 @@ function setWithExpiry(cx: CommandContext, arg: number): void {
   const off = cx.argOff[arg]!;
   const len = cx.argLen[arg]!;
   const { keep, expires, expireAt } = setex;
+  const valueOff = cx.argOff[arg + 1]!;
+  const valueLen = cx.argLen[arg + 1]!;
+  if (expires && expireAt > cx.now) {
+    view.setExpiring(input, off, len, input, valueOff, valueLen, expireAt);
+    return;
+  }
   // An expired field is none whose expiry could be kept.
   if (keep && view.find(input, off, len) && view.isExpired(cx.now)) view.removeFound();
-  view.set(input, off, len, input, cx.argOff[arg + 1]!, cx.argLen[arg + 1]!, keep || expires);
+  view.set(input, off, len, input, valueOff, valueLen, keep || expires);
   if (!expires) return;
   view.find(input, off, len);
   applyExpiry(cx, expireAt);

@@ -65,6 +65,7 @@ function move(cx: CommandContext, fromHead: boolean, toHead: boolean): boolean {
   const { len } = source;
   if (handOverLong(cx, len * 2, 0, 0)) return true;
   const element = copyElement(source);
+  source.makeDroppable(fromHead);
   // An element that Redis has at hand as a number is not counted when it decides on the encoding.
   const counted = !source.packed && source.isInteger() ? 0 : len;
   pushElement(cx, 2, target, targetFound === 1, toHead, element, len, counted);
@@ -94,6 +95,7 @@ function rotate(cx: CommandContext, list: ListView, fromHead: boolean, toHead: b
   if (handOverLong(cx, len * 2, 0, 0)) return;
   const element = copyElement(list);
   if (list.size > 1 && fromHead !== toHead) {
+    list.makeDroppable(fromHead);
     list.push(toHead, element, 0, len);
     list.drop(fromHead);
   }
@@ -118,7 +120,7 @@ function pushElement(
   try {
     list.push(atHead, element, 0, len);
   } catch (error) {
-    if (error instanceof OutOfMemoryError) unpush(cx, list, found, 0, atHead);
+    if (error instanceof OutOfMemoryError) unpush(cx, arg, list, found, 0, atHead);
     throw error;
   }
 }

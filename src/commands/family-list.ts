@@ -239,8 +239,7 @@ function ltrim(cx: CommandContext): void {
   if (gone < size && handOverLong(cx, work, 0, 0)) return;
   if (gone === size) cx.deleteRecord(list.rec);
   else {
-    list.removeRange(size - behind, behind);
-    list.removeRange(0, inFront);
+    list.keepRange(inFront, size - gone);
     list.convertShrunk();
   }
   cx.keyChanged(1, gone);

@@ -171,6 +171,7 @@ function valueMatches(
   const off = cx.argOff[matchArg]!;
   const len = cx.argLen[matchArg]!;
   if (flag === SetFlag.IfEq || flag === SetFlag.IfNe) {
+    if (len === rec.valueLength && handOverLong(cx, len, counted ? 1 : 0, 1)) return -1;
     const equal =
       len === rec.valueLength &&
       rec.bytes.compare(cx.input, off, off + len, rec.valueOffset, rec.valueOffset + len) === 0;
@@ -227,9 +228,27 @@ function msetnx(cx: CommandContext): void {
     cx.reply.integer(0);
     return;
   }
-  // Looked up again, for a key may be named twice.
-  for (let arg = 1; arg < cx.argc; arg += 2) setPlain(cx, arg, arg + 1, cx.lookupWrite(arg), -1);
+  setAllNew(cx, 1, cx.argc, -1);
   cx.reply.integer(1);
+}
+
+/**
+ * Sets keys, none of which is there, to the arguments behind each.
+ * @param end index behind the last
+ * @throws OutOfMemoryError; none of them is there
+ */
+function setAllNew(cx: CommandContext, first: number, end: number, expireAt: number | bigint): void {
+  const { dirty } = cx;
+  let arg = first;
+  try {
+    // Looked up again, for a key may be named twice.
+    for (; arg < end; arg += 2) setPlain(cx, arg, arg + 1, cx.lookupWrite(arg), expireAt);
+  } catch (error) {
+    // All or none: that is what these commands are for.
+    for (arg -= 2; arg >= first; arg -= 2) if (cx.lookupWrite(arg)) cx.deleteRecord(cx.rec);
+    cx.dirty = dirty;
+    throw error;
+  }
 }
 
 /** `MSETEX numkeys key value [key value ...] [NX | XX] [EX .. | PX .. | EXAT .. | PXAT .. | KEEPTTL]` */
@@ -249,12 +268,17 @@ function msetex(cx: CommandContext): void {
     cx.reply.integer(0);
     return;
   }
-  const keep = options.has(SetFlag.KeepTtl);
+  if (options.has(SetFlag.NX)) setAllNew(cx, 2, end, options.expireAt);
+  else setAll(cx, end, options.has(SetFlag.KeepTtl));
+  cx.reply.integer(1);
+}
+
+/** @param keep whether keys that expire still do so */
+function setAll(cx: CommandContext, end: number, keep: boolean): void {
   for (let arg = 2; arg < end; arg += 2) {
     const found = cx.lookupWrite(arg);
     setPlain(cx, arg, arg + 1, found, found && keep ? exactExpiry(cx.rec) : options.expireAt);
   }
-  cx.reply.integer(1);
 }
 
 /** MSETEX: NX wants none of the keys to be there, XX all. */

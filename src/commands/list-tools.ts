@@ -99,7 +99,7 @@ export function createList(
 
 /**
  * Pushes the arguments from `first` on to the list of key `arg`, which is made if it was not found.
- * @throws OutOfMemoryError; no element was pushed
+ * @throws OutOfMemoryError; no element was pushed, or what unpush() has told of
  */
 export function pushArguments(
   cx: CommandContext,
@@ -121,21 +121,31 @@ export function pushArguments(
       pushed++;
     }
   } catch (error) {
-    if (error instanceof OutOfMemoryError) unpush(cx, view, found, pushed, atHead);
+    if (error instanceof OutOfMemoryError) unpush(cx, arg, view, found, pushed, atHead);
     throw error;
   }
 }
 
-/** Takes back what was pushed. */
+/** Takes back what was pushed. What cannot be taken back, for want of memory to decompress it in, is told. */
 export function unpush(
   cx: CommandContext,
+  arg: number,
   view: ListView,
   found: boolean,
   pushed: number,
   atHead: boolean,
 ): void {
-  if (!found) cx.deleteRecord(view.rec);
-  else for (let i = 0; i < pushed; i++) view.drop(atHead);
+  if (!found) {
+    cx.deleteRecord(view.rec);
+    return;
+  }
+  let left = pushed;
+  try {
+    for (; left > 0; left--) view.drop(atHead);
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    cx.keyChanged(arg, left);
+  }
 }
 
 /** Takes one element away, from the head or the tail; the key goes with the last one. */

@@ -233,7 +233,6 @@ function claim(cx: CommandContext): void {
     idArgument(cx, arg, IdForm.Strict, 0, id, 0);
     if (claimOne(cx, tools)) claimed++;
   }
-  if (claimed > 0) consumer.activeAt = cx.now;
   endHeader(cx, header, expected, `*${claimed}\r\n`);
 }
 
@@ -265,6 +264,7 @@ function claimOne(cx: CommandContext, tools: StreamTools): boolean {
   } else if (!justId) addTo(words, at + PendingWord.CountLow, 1);
   if (justId) replyId(cx, id, 0);
   else replyEntry(cx, stream.block);
+  consumer.activeAt = cx.now;
   cx.dirty++;
   return true;
 }
@@ -328,7 +328,7 @@ function claimIdle(
   count: number,
   justId: boolean,
 ): void {
-  const { stream, consumer, from: next, id } = tools;
+  const { stream, from: next, id } = tools;
   const { group } = stream;
   const { pending } = group;
   const mark = beginHeader(cx, 1);
@@ -355,7 +355,6 @@ function claimIdle(
     }
     more = pending.next();
   }
-  if (claimed > 0) consumer.activeAt = cx.now;
   if (more) copyId(pending.words, pending.at, next, 0);
   else setLeastId(next, 0);
   endHeader(cx, mark, 1, `*3\r\n${bulkOfId(tools, next)}*${claimed}\r\n`);
@@ -373,6 +372,7 @@ function claimAt(cx: CommandContext, tools: StreamTools, justId: boolean): void 
   if (!justId) addTo(words, at + PendingWord.CountLow, 1);
   if (justId) replyId(cx, id, 0);
   else replyEntry(cx, stream.block);
+  consumer.activeAt = cx.now;
   cx.dirty++;
 }
 

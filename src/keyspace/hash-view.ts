@@ -210,6 +210,44 @@ export class HashView {
   }
 
   /**
+   * Gives a field a value and an expiry at once. makeExpiring() must have been called.
+   * @param expireAt unix time in ms
+   * @throws OutOfMemoryError; it is as it was
+   */
+  setExpiring(
+    key: Buffer,
+    off: number,
+    len: number,
+    value: Buffer,
+    valueOff: number,
+    valueLen: number,
+    expireAt: number,
+  ): void {
+    if (this.encoding !== Encoding.Hashtable) {
+      const tooLong = this.#isTooLong(len, valueLen);
+      const found = !tooLong && this.#findPacked(key, off, len);
+      if (tooLong || this.size + (found ? 0 : 1) > this.#limits.entries) this.toHashtable();
+      else {
+        this.#putTriplet(found, key, off, len, value, valueOff, valueLen, expireAt);
+        this.#unsettled = true;
+        return;
+      }
+    }
+    const { table } = this;
+    const hash = keyedHash(key, off, len);
+    const old = table.find(hash, key, off, len);
+    if (old === 0) this.#insertInTable(hash, key, off, len, value, valueOff, valueLen, expireAt);
+    else {
+      const { arena } = this.shard;
+      const ref = newField(arena, key, off, len, value, valueOff, valueLen, expireAt);
+      table.replace(hash, old, ref);
+      table.noteExpiry(hash, ref, expireAt);
+      arena.free(old);
+    }
+    this.#unsettled = true;
+  }
+
+  /**
    * Adds a field that is not there, with its expiry: for those who build a hash. Call makeExpiring() before.
    * @param expireAt unix time in ms, -1 for none
    * @throws OutOfMemoryError; it is not there
@@ -509,6 +547,39 @@ export class HashView {
     lp.insert(pos, this.#expiry);
     lp.insert(pos, this.#value);
     lp.insert(pos, this.#field);
+  }
+
+  /** Puts a field with its value and expiry where it belongs; if it was found, the triplet at #pos goes. */
+  #putTriplet(
+    found: boolean,
+    key: Buffer,
+    off: number,
+    len: number,
+    value: Buffer,
+    valueOff: number,
+    valueLen: number,
+    expireAt: number,
+  ): void {
+    const { shard, rec } = this;
+    const lp = this.#lp;
+    this.#field.set(key, off, len);
+    this.#value.set(value, valueOff, valueLen);
+    this.#expiry.setInteger(expireAt);
+    const old = found ? lp.forward(this.#pos, 3) - this.#pos : 0;
+    const grown = this.#field.size + this.#value.size + this.#expiry.size - old;
+    if (grown > 0) {
+      shard.resize(rec, lp.size + grown, 0);
+      lp.rebase(rec.bytes, rec.valueOffset);
+    }
+    if (found) lp.remove(this.#pos, 3);
+    const pos = this.#placeOf(expireAt);
+    lp.insert(pos, this.#expiry);
+    lp.insert(pos, this.#value);
+    lp.insert(pos, this.#field);
+    if (grown < 0) {
+      shrinkValue(shard, rec, lp.size);
+      lp.rebase(rec.bytes, rec.valueOffset);
+    }
   }
 
   /** Gives the field at #pos another value. */

@@ -214,6 +214,11 @@ export class ListView {
     removeEntries(this.shard, this.rec, lp, lp.pos, 1);
   }
 
+  /** To be called before an element is added, if one is to be dropped afterwards. @throws OutOfMemoryError */
+  makeDroppable(atHead: boolean): void {
+    if (!this.packed) this.quicklist.makeDroppable(atHead);
+  }
+
   // ---- walking: each returns whether there is an element ----
 
   first(): boolean {
@@ -313,6 +318,20 @@ export class ListView {
     if (count <= 0) return;
     if (!this.packed) this.quicklist.removeRange(index, count);
     else if (this.#lp.seek(index)) removeEntries(this.shard, this.rec, this.#lp, this.#lp.pos, count);
+  }
+
+  /**
+   * Takes all elements away but `count` of them, from `index` on, which must be there.
+   * @throws OutOfMemoryError; nothing was changed
+   */
+  keepRange(index: number, count: number): void {
+    if (!this.packed) {
+      this.quicklist.keepRange(index, count);
+      return;
+    }
+    // Making a listpack smaller takes no memory.
+    this.removeRange(index + count, this.size - index - count);
+    this.removeRange(0, index);
   }
 
   /**

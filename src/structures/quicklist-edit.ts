@@ -62,6 +62,11 @@ export class QuicklistEdit extends QuicklistCursor {
     this.#dropLast(this.tail);
   }
 
+  /** Makes sure that the first element can be dropped without memory, or the last. @throws OutOfMemoryError */
+  makeDroppable(atHead: boolean): void {
+    this.inflate(atHead ? this.head : this.tail);
+  }
+
   // ---- whole nodes, for those who load lists ----
 
   /**
@@ -200,6 +205,44 @@ export class QuicklistEdit extends QuicklistCursor {
       pos = 0;
     }
     this.current = 0;
+  }
+
+  /**
+   * Takes all elements away but `count` of them, from `index` on, which must be there.
+   * @throws OutOfMemoryError; nothing was changed
+   */
+  keepRange(index: number, count: number): void {
+    const behind = this.size - index - count;
+    // Memory first: the nodes that lose some of their elements, one at either end, are decompressed.
+    if (behind > 0 && this.seek(index + count) && !this.plain && this.lp.pos > LISTPACK_HEADER_BYTES)
+      this.inflate(this.current);
+    if (index > 0 && this.seek(index) && !this.plain && this.lp.pos > LISTPACK_HEADER_BYTES)
+      this.inflate(this.current);
+    const edge = this.current;
+    for (let left = behind; left > 0; ) {
+      const ref = this.tail;
+      const here = this.node(ref, ListNode.Count);
+      if (left >= here) this.unlink(ref);
+      else {
+        this.point(ref, 0);
+        this.lp.seek(here - left);
+        this.dropBack(ref, this.lp.pos, left);
+      }
+      left -= here;
+    }
+    for (let left = index; left > 0; ) {
+      const ref = this.head;
+      const here = this.node(ref, ListNode.Count);
+      if (left >= here) this.unlink(ref);
+      else {
+        this.point(ref, 0);
+        this.lp.seek(left);
+        this.dropFront(ref, this.lp.pos - LISTPACK_HEADER_BYTES, left);
+      }
+      left -= here;
+    }
+    this.current = 0;
+    this.settle(index > 0 ? edge : 0);
   }
 
   /** Takes at most `count` entries of a packed node away, from a position on (0: the first). @returns how many */

@@ -34,7 +34,7 @@ const elements = fc.oneof(
 const steps: fc.Arbitrary<Step> = fc.record({
   kind: fc.constantFrom(
     'pushHead', 'pushHead', 'pushTail', 'pushTail', 'pushTail', 'dropHead', 'dropTail', 'insert', 'insert', 'replace',
-    'removeRange', 'removeMatches', 'copy', 'move',
+    'removeRange', 'keepRange', 'removeMatches', 'copy', 'move',
   ), // biome-ignore format: a table
   text: elements,
   where: fc.double({ min: 0, max: 0.999, noNaN: true }),
@@ -109,6 +109,13 @@ class Fixture {
         const count = Math.min(step.count, model.length - index, model.length - 1);
         list.removeRange(index, count);
         model.splice(index, Math.max(count, 0));
+        break;
+      }
+      case 'keepRange': {
+        const count = Math.min(step.count * 3, model.length - index);
+        if (count === 0) return;
+        list.keepRange(index, count);
+        this.model = model.slice(index, index + count);
         break;
       }
       case 'removeMatches':
