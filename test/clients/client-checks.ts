@@ -37,6 +37,20 @@ export const CHECKS = [
   'scan',
   'bits',
   'hyperloglog',
+  // Pushing and popping at both ends, ranges, positions, moving.
+  'lists',
+  // Fields one by one and all, counting, HSCAN over 1,000 fields.
+  'hashes',
+  // Members, algebra, random ones, SSCAN over 1,000 members.
+  'sets',
+  // Scores (infinite ones, too), ranges by rank, score and text, ZUNIONSTORE with weights, ZSCAN over 1,000 members.
+  'sorted-sets',
+  // Entries, and a group: reading, pending entries, acknowledging, claiming, XINFO.
+  'streams',
+  // The example of Redis's documentation.
+  'geo',
+  // BLPOP, BLMOVE, BZPOPMIN, XREAD BLOCK: something is there, comes later, never comes.
+  'blocking',
   // HELLO 3, maps and nulls of RESP3: clients that know it.
   'resp3',
   // Error replies come as the client's own exceptions.

@@ -278,6 +278,205 @@ static void check_hyperloglog(void) {
     IS_BETWEEN(ask(c, "PFCOUNT h3"), 1425, 1575);
 }
 
+/* A reply as text: "[a 1 nil [b]]". Doubles of both protocols are texts here. */
+static void show(redisReply *reply, char *text, size_t size) {
+    size_t used = strlen(text);
+    if (reply == NULL) snprintf(text + used, size - used, "no reply");
+    else if (reply->type == REDIS_REPLY_INTEGER) snprintf(text + used, size - used, "%lld", reply->integer);
+    else if (reply->type == REDIS_REPLY_NIL) snprintf(text + used, size - used, "nil");
+    else if (reply->type != REDIS_REPLY_ARRAY) snprintf(text + used, size - used, "%s", reply->str);
+    else {
+        snprintf(text + used, size - used, "[");
+        for (size_t i = 0; i < reply->elements; i++) {
+            if (i > 0) strncat(text, " ", size - strlen(text) - 1);
+            show(reply->element[i], text, size);
+        }
+        strncat(text, "]", size - strlen(text) - 1);
+    }
+}
+
+static void is_shown_of(int line, redisReply *reply, const char *wanted) {
+    char got[1000] = "";
+    show(reply, got, sizeof got);
+    if (strcmp(got, wanted) != 0) fail(line, "got %.400s, wanted %s", got, wanted);
+    freeReplyObject(reply);
+}
+
+#define IS_SHOWN(reply, wanted) is_shown_of(__LINE__, reply, wanted)
+
+/* Sends many commands, each with a number, in one pipeline. */
+static void append_numbered(const char *format, int count) {
+    for (int i = 0; i < count; i++) redisAppendCommand(c, format, i, i);
+    for (int i = 0; i < count; i++) {
+        redisReply *reply = NULL;
+        redisGetReply(c, (void **)&reply);
+        IS_TRUE(reply != NULL && reply->type == REDIS_REPLY_INTEGER);
+        freeReplyObject(reply);
+    }
+}
+
+/* Elements that a whole iteration finds; each counts as often as it is met, which without changes is once. */
+static int scanned(const char *command, const char *key) {
+    char cursor[32] = "0";
+    int found = 0;
+    do {
+        redisReply *reply = ask(c, "%s %s %s COUNT 50", command, key, cursor);
+        if (reply == NULL || reply->elements != 2) return -1;
+        snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
+        found += reply->element[1]->elements;
+        freeReplyObject(reply);
+    } while (strcmp(cursor, "0") != 0);
+    return found;
+}
+
+static void check_lists(void) {
+    IS_INTEGER(ask(c, "RPUSH l a b c b"), 4);
+    IS_INTEGER(ask(c, "LPUSH l z"), 5);
+    IS_SHOWN(ask(c, "LRANGE l 0 -1"), "[z a b c b]");
+    IS_STRING(ask(c, "LINDEX l -1"), "b");
+    IS_INTEGER(ask(c, "LINSERT l BEFORE a y"), 6);
+    IS_OK(ask(c, "LSET l 0 x"));
+    IS_INTEGER(ask(c, "LPOS l b RANK -1"), 5);
+    IS_INTEGER(ask(c, "LREM l 1 b"), 1);
+    IS_STRING(ask(c, "LMOVE l m LEFT RIGHT"), "x");
+    IS_SHOWN(ask(c, "LPOP l 2"), "[y a]");
+    IS_SHOWN(ask(c, "LMPOP 2 nosuch l RIGHT COUNT 5"), "[l [b c]]");
+    IS_STRING(ask(c, "RPOPLPUSH m l"), "x");
+    IS_INTEGER(ask(c, "LLEN l"), 1);
+    IS_NIL(ask(c, "RPOP m"));
+    append_numbered("RPUSH long element:%d", 3000);
+    IS_OK(ask(c, "LTRIM long 10 -11"));
+    IS_INTEGER(ask(c, "LLEN long"), 2980);
+    IS_SHOWN(ask(c, "LRANGE long -2 -1"), "[element:2988 element:2989]");
+}
+
+static void check_hashes(void) {
+    IS_INTEGER(ask(c, "HSET h name Ada age 36 score 1.5"), 3);
+    IS_SHOWN(ask(c, "HMGET h name age score nosuch"), "[Ada 36 1.5 nil]");
+    redisReply *all = ask(c, "HGETALL h");
+    IS_TRUE(all->elements == 6);
+    freeReplyObject(all);
+    IS_INTEGER(ask(c, "HINCRBY h age 5"), 41);
+    IS_STRING(ask(c, "HINCRBYFLOAT h score 0.25"), "1.75");
+    IS_INTEGER(ask(c, "HSETNX h name Bob"), 0);
+    IS_INTEGER(ask(c, "HEXISTS h name"), 1);
+    IS_INTEGER(ask(c, "HSTRLEN h name"), 3);
+    IS_INTEGER(ask(c, "HDEL h age score nosuch"), 2);
+    IS_SHOWN(ask(c, "HKEYS h"), "[name]");
+    IS_SHOWN(ask(c, "HVALS h"), "[Ada]");
+    IS_SHOWN(ask(c, "HRANDFIELD h 5 WITHVALUES"), "[name Ada]");
+    append_numbered("HSET many f%d %d", 1000);
+    IS_TRUE(scanned("HSCAN", "many") == 2000);
+    IS_INTEGER(ask(c, "HLEN many"), 1000);
+}
+
+static void check_sets(void) {
+    IS_INTEGER(ask(c, "SADD s1 a b c 1"), 4);
+    IS_INTEGER(ask(c, "SADD s2 b c d"), 3);
+    IS_INTEGER(ask(c, "SISMEMBER s1 a"), 1);
+    IS_SHOWN(ask(c, "SMISMEMBER s1 a x"), "[1 0]");
+    IS_INTEGER(ask(c, "SINTERSTORE s3 s1 s2"), 2);
+    IS_INTEGER(ask(c, "SDIFFSTORE s3 s1 s2"), 2);
+    IS_SHOWN(ask(c, "SORT s3 ALPHA"), "[1 a]");
+    IS_INTEGER(ask(c, "SINTERCARD 2 s1 s2 LIMIT 1"), 1);
+    IS_INTEGER(ask(c, "SUNIONSTORE s3 s1 s2"), 5);
+    IS_INTEGER(ask(c, "SMOVE s1 s2 a"), 1);
+    IS_INTEGER(ask(c, "SREM s1 1 c x"), 2);
+    IS_STRING(ask(c, "SRANDMEMBER s1"), "b");
+    IS_SHOWN(ask(c, "SMEMBERS s1"), "[b]");
+    redisReply *popped = ask(c, "SPOP s3 5");
+    IS_TRUE(popped->elements == 5);
+    freeReplyObject(popped);
+    IS_INTEGER(ask(c, "EXISTS s3"), 0);
+    append_numbered("SADD smany m%d", 1000);
+    IS_TRUE(scanned("SSCAN", "smany") == 1000);
+    IS_INTEGER(ask(c, "SCARD smany"), 1000);
+}
+
+static void check_sorted_sets(void) {
+    IS_INTEGER(ask(c, "ZADD z 1 one 2.5 two +inf last"), 3);
+    IS_INTEGER(ask(c, "ZADD z GT CH 0 one 3 two"), 1);
+    IS_SHOWN(ask(c, "ZRANGE z 0 -1 WITHSCORES"), "[one 1 two 3 last inf]");
+    IS_SHOWN(ask(c, "ZRANGE z (3 1 BYSCORE REV"), "[one]");
+    IS_STRING(ask(c, "ZINCRBY z 0.1 one"), "1.1000000000000001");
+    IS_STRING(ask(c, "ZSCORE z last"), "inf");
+    IS_SHOWN(ask(c, "ZMSCORE z two x"), "[3 nil]");
+    IS_INTEGER(ask(c, "ZRANK z two"), 1);
+    IS_INTEGER(ask(c, "ZREVRANK z two"), 1);
+    IS_INTEGER(ask(c, "ZCOUNT z 1 3"), 2);
+    IS_INTEGER(ask(c, "ZADD lex 0 a 0 b 0 c"), 3);
+    IS_SHOWN(ask(c, "ZRANGEBYLEX lex [a (c"), "[a b]");
+    IS_INTEGER(ask(c, "ZUNIONSTORE zu 2 z lex WEIGHTS 2 1 AGGREGATE MAX"), 6);
+    IS_STRING(ask(c, "ZSCORE zu two"), "6");
+    IS_SHOWN(ask(c, "ZPOPMIN z"), "[one 1.1000000000000001]");
+    IS_INTEGER(ask(c, "ZREMRANGEBYSCORE z -inf inf"), 2);
+    append_numbered("ZADD zmany %d m%d", 1000);
+    IS_SHOWN(ask(c, "ZRANGE zmany 500 501"), "[m500 m501]");
+    IS_TRUE(scanned("ZSCAN", "zmany") == 2000);
+    IS_INTEGER(ask(c, "ZCARD zmany"), 1000);
+}
+
+static void check_streams(void) {
+    IS_STRING(ask(c, "XADD x 1-1 sensor 7 value a"), "1-1");
+    IS_STRING(ask(c, "XADD x 1-* sensor 8"), "1-2");
+    redisReply *id = ask(c, "XADD x * sensor 9");
+    IS_TRUE(id->type == REDIS_REPLY_STRING && id->len == 15 && strcmp(id->str + 13, "-0") == 0);
+    freeReplyObject(id);
+    IS_INTEGER(ask(c, "XLEN x"), 3);
+    IS_SHOWN(ask(c, "XRANGE x - (1-2"), "[[1-1 [sensor 7 value a]]]");
+    IS_OK(ask(c, "XGROUP CREATE x g 0"));
+    IS_SHOWN(ask(c, "XREADGROUP GROUP g alice COUNT 2 STREAMS x >"),
+             "[[x [[1-1 [sensor 7 value a]] [1-2 [sensor 8]]]]]");
+    IS_INTEGER(ask(c, "XACK x g 1-1 9-9"), 1);
+    IS_SHOWN(ask(c, "XPENDING x g"), "[1 1-2 1-2 [[alice 1]]]");
+    IS_SHOWN(ask(c, "XCLAIM x g bob 0 1-2"), "[[1-2 [sensor 8]]]");
+    redisReply *pending = ask(c, "XPENDING x g - + 10");
+    IS_TRUE(pending->elements == 1 && strcmp(pending->element[0]->element[1]->str, "bob") == 0);
+    freeReplyObject(pending);
+    IS_SHOWN(ask(c, "XAUTOCLAIM x g carol 0 0"), "[0-0 [[1-2 [sensor 8]]] []]");
+    redisReply *info = ask(c, "XINFO GROUPS x");
+    IS_TRUE(info->elements == 1 && strcmp(info->element[0]->element[1]->str, "g") == 0);
+    freeReplyObject(info);
+    IS_INTEGER(ask(c, "XDEL x 1-2"), 1);
+    IS_INTEGER(ask(c, "XTRIM x MAXLEN 1"), 1);
+    IS_NIL(ask(c, "XREAD STREAMS x $"));
+}
+
+static void check_geo(void) {
+    IS_INTEGER(ask(c, "GEOADD Sicily 13.361389 38.115556 Palermo 15.087269 37.502669 Catania"), 2);
+    IS_STRING(ask(c, "GEODIST Sicily Palermo Catania km"), "166.2742");
+    IS_SHOWN(ask(c, "GEOHASH Sicily Palermo x"), "[sqc8b49rny0 nil]");
+    IS_SHOWN(ask(c, "GEOPOS Sicily Palermo x"), "[[13.36138933897018433 38.11555639549629859] nil]");
+    IS_SHOWN(ask(c, "GEOSEARCH Sicily FROMLONLAT 15 37 BYRADIUS 200 km ASC WITHDIST"),
+             "[[Catania 56.4413] [Palermo 190.4424]]");
+    IS_INTEGER(ask(c, "GEOSEARCHSTORE near Sicily FROMMEMBER Palermo BYBOX 10 10 km"), 1);
+}
+
+/* A command that waits on another connection, and one that ends the wait. */
+static redisReply *served(redisContext *other, const char *waiting, const char *giving) {
+    redisReply *reply = NULL;
+    int done = 0;
+    redisAppendCommand(other, waiting);
+    while (!done) redisBufferWrite(other, &done);
+    usleep(50000);
+    freeReplyObject(ask(c, giving));
+    redisGetReply(other, (void **)&reply);
+    return reply;
+}
+
+static void check_blocking(void) {
+    redisContext *other = connect_new();
+    IS_INTEGER(ask(c, "RPUSH q first"), 1);
+    IS_SHOWN(ask(other, "BLPOP nosuch q 5"), "[q first]");
+    IS_SHOWN(served(other, "BLPOP q 20", "RPUSH q second"), "[q second]");
+    IS_STRING(served(other, "BLMOVE q done LEFT RIGHT 20", "RPUSH q third"), "third");
+    IS_INTEGER(ask(c, "LLEN done"), 1);
+    IS_SHOWN(served(other, "BZPOPMIN zq 20", "ZADD zq 2 b 1 a"), "[zq a 1]");
+    IS_SHOWN(served(other, "XREAD BLOCK 20000 STREAMS xq $", "XADD xq 1-1 f v"), "[[xq [[1-1 [f v]]]]]");
+    IS_NIL(ask(other, "BLPOP q 0.02"));
+    redisFree(other);
+}
+
 static void check_errors(void) {
     IS_OK(ask(c, "SET text abc"));
     IS_ERROR(ask(c, "INCR text"), "ERR value is not an integer or out of range");
@@ -355,6 +554,13 @@ static const struct {
     {"scan", check_scan},
     {"bits", check_bits},
     {"hyperloglog", check_hyperloglog},
+    {"lists", check_lists},
+    {"hashes", check_hashes},
+    {"sets", check_sets},
+    {"sorted-sets", check_sorted_sets},
+    {"streams", check_streams},
+    {"geo", check_geo},
+    {"blocking", check_blocking},
     {"errors", check_errors},
     {"client-info", check_client_info},
     {"info", check_info},

@@ -181,6 +181,151 @@ await runChecks({
     expect(Math.abs((await r.pfcount('h3')) - 1500) < 75, true);
     expect(await r.pfcount('h1', 'h2'), await r.pfcount('h3'));
   },
+  lists: async () => {
+    expect(await r.rpush('l', 'a', 'b', 'c', 'b'), 4);
+    expect(await r.lpush('l', 'z'), 5);
+    expect(await r.lrange('l', 0, -1), ['z', 'a', 'b', 'c', 'b']);
+    expect(await r.lindex('l', -1), 'b');
+    expect(await r.linsert('l', 'BEFORE', 'a', 'y'), 6);
+    expect(await r.lset('l', 0, 'x'), 'OK');
+    expect(await r.lpos('l', 'b', 'RANK', -1), 5);
+    expect(await r.lrem('l', 1, 'b'), 1);
+    expect(await r.lmove('l', 'm', 'LEFT', 'RIGHT'), 'x');
+    expect(await r.lpop('l', 2), ['y', 'a']);
+    expect(await r.lmpop(2, 'nosuch', 'l', 'RIGHT', 'COUNT', 5), ['l', ['b', 'c']]);
+    expect(await r.rpoplpush('m', 'l'), 'x');
+    expect(await r.llen('l'), 1);
+    expect(await r.rpop('m'), null);
+    const many = Array.from({ length: 3000 }, (_, i) => `element ${i}`);
+    expect(await r.rpush('long', ...many), 3000);
+    expect(await r.ltrim('long', 10, -11), 'OK');
+    expect(await r.lrange('long', 0, -1), many.slice(10, -10));
+  },
+  hashes: async () => {
+    expect(await r.hset('h', { name: 'Ada', age: '36', score: '1.5' }), 3);
+    expect(await r.hgetall('h'), { name: 'Ada', age: '36', score: '1.5' });
+    expect(await r.hmget('h', 'age', 'nosuch'), ['36', null]);
+    expect(await r.hincrby('h', 'age', 5), 41);
+    expect(await r.hincrbyfloat('h', 'score', 0.25), '1.75');
+    expect(await r.hsetnx('h', 'name', 'Bob'), 0);
+    expect(await r.hexists('h', 'name'), 1);
+    expect(await r.hstrlen('h', 'name'), 3);
+    expect((await r.hkeys('h')).sort(), ['age', 'name', 'score']);
+    expect(await r.hrandfield('h', 5).then((fields) => (fields as string[]).length), 3);
+    expect(await r.hdel('h', 'age', 'score', 'nosuch'), 2);
+    expect(await r.hvals('h'), ['Ada']);
+    await r.hset('many', Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`f${i}`, i])));
+    const seen = new Set<string>();
+    for await (const fields of r.hscanStream('many', { count: 50 })) {
+      for (let i = 0; i < (fields as string[]).length; i += 2) seen.add((fields as string[])[i]!);
+    }
+    expect(seen.size, 1000);
+    expect(await r.hlen('many'), 1000);
+  },
+  sets: async () => {
+    expect(await r.sadd('s1', 'a', 'b', 'c', '1'), 4);
+    expect(await r.sadd('s2', 'b', 'c', 'd'), 3);
+    expect((await r.smembers('s1')).sort(), ['1', 'a', 'b', 'c']);
+    expect(await r.sismember('s1', 'a'), 1);
+    expect(await r.smismember('s1', 'a', 'x'), [1, 0]);
+    expect((await r.sinter('s1', 's2')).sort(), ['b', 'c']);
+    expect((await r.sunion('s1', 's2')).length, 5);
+    expect((await r.sdiff('s1', 's2')).sort(), ['1', 'a']);
+    expect(await r.sintercard(2, 's1', 's2', 'LIMIT', 1), 1);
+    expect(await r.sunionstore('s3', 's1', 's2'), 5);
+    expect(await r.smove('s1', 's2', 'a'), 1);
+    expect(await r.srem('s1', '1', 'x'), 1);
+    expect(['b', 'c'].includes(String(await r.srandmember('s1'))), true);
+    expect((await r.spop('s3', 5)).length, 5);
+    expect(await r.exists('s3'), 0);
+    await r.sadd('smany', ...Array.from({ length: 1000 }, (_, i) => `m${i}`));
+    const seen = new Set<string>();
+    for await (const members of r.sscanStream('smany')) for (const one of members as string[]) seen.add(one);
+    expect(seen.size, await r.scard('smany'));
+  },
+  'sorted-sets': async () => {
+    expect(await r.zadd('z', 1, 'one', 2.5, 'two', '+inf', 'last'), 3);
+    expect(await r.call('ZADD', 'z', 'GT', 'CH', 0, 'one', 3, 'two'), 1);
+    expect(await r.zrange('z', '0', '-1', 'WITHSCORES'), ['one', '1', 'two', '3', 'last', 'inf']);
+    expect(await r.zrange('z', '(3', '1', 'BYSCORE', 'REV'), ['one']);
+    expect(await r.zincrby('z', 0.1, 'one'), '1.1000000000000001');
+    expect(await r.zscore('z', 'last'), 'inf');
+    expect(await r.zmscore('z', 'two', 'x'), ['3', null]);
+    expect([await r.zrank('z', 'two'), await r.zrevrank('z', 'two')], [1, 1]);
+    expect(await r.zcount('z', 1, 3), 2);
+    await r.zadd('lex', 0, 'a', 0, 'b', 0, 'c');
+    expect(await r.zrangebylex('lex', '[a', '(c'), ['a', 'b']);
+    expect(await r.zunionstore('zu', 2, 'z', 'lex', 'WEIGHTS', 2, 1, 'AGGREGATE', 'MAX'), 6);
+    expect(await r.zscore('zu', 'two'), '6');
+    expect(await r.zpopmin('z'), ['one', '1.1000000000000001']);
+    expect(await r.zremrangebyscore('z', '-inf', 'inf'), 2);
+    await r.zadd('zmany', ...Array.from({ length: 1000 }, (_, i) => [i, `m${i}`]).flat());
+    expect(await r.zrange('zmany', '500', '501'), ['m500', 'm501']);
+    const seen = new Set<string>();
+    for await (const pairs of r.zscanStream('zmany')) {
+      for (let i = 0; i < (pairs as string[]).length; i += 2) seen.add((pairs as string[])[i]!);
+    }
+    expect(seen.size, await r.zcard('zmany'));
+  },
+  streams: async () => {
+    expect(await r.xadd('x', '1-1', 'sensor', '7', 'value', 'a'), '1-1');
+    expect(await r.xadd('x', '1-*', 'sensor', '8'), '1-2');
+    expect(/^\d{13}-0$/.test((await r.xadd('x', '*', 'sensor', '9')) ?? ''), true);
+    expect(await r.xlen('x'), 3);
+    expect(await r.xrange('x', '-', '(1-2'), [['1-1', ['sensor', '7', 'value', 'a']]]);
+    expect((await r.xrevrange('x', '+', '-', 'COUNT', 1))[0]![1], ['sensor', '9']);
+    expect(await r.xgroup('CREATE', 'x', 'g', '0'), 'OK');
+    const read = await r.xreadgroup('GROUP', 'g', 'alice', 'COUNT', 2, 'STREAMS', 'x', '>');
+    expect(read, [
+      [
+        'x',
+        [
+          ['1-1', ['sensor', '7', 'value', 'a']],
+          ['1-2', ['sensor', '8']],
+        ],
+      ],
+    ]);
+    expect(await r.xack('x', 'g', '1-1', '9-9'), 1);
+    expect(await r.xpending('x', 'g'), [1, '1-2', '1-2', [['alice', '1']]]);
+    expect(await r.xclaim('x', 'g', 'bob', 0, '1-2'), [['1-2', ['sensor', '8']]]);
+    expect(((await r.xpending('x', 'g', '-', '+', 10)) as unknown[][])[0]!.slice(0, 2), ['1-2', 'bob']);
+    expect(((await r.xautoclaim('x', 'g', 'carol', 0, '0')) as unknown[])[1], [['1-2', ['sensor', '8']]]);
+    expect(((await r.xinfo('GROUPS', 'x')) as unknown[][])[0]!.includes('g'), true);
+    expect(await r.xdel('x', '1-2'), 1);
+    expect(await r.xtrim('x', 'MAXLEN', 1), 1);
+    expect(await r.xread('STREAMS', 'x', '$'), null);
+  },
+  geo: async () => {
+    expect(await r.geoadd('Sicily', 13.361389, 38.115556, 'Palermo', 15.087269, 37.502669, 'Catania'), 2);
+    expect(await r.geodist('Sicily', 'Palermo', 'Catania', 'KM'), '166.2742');
+    expect(await r.geohash('Sicily', 'Palermo', 'x'), ['sqc8b49rny0', null]);
+    const [palermo, none] = await r.geopos('Sicily', 'Palermo', 'x');
+    expect([palermo!.map((n) => Number(n).toFixed(6)), none], [['13.361389', '38.115556'], null]);
+    const near = await r.geosearch('Sicily', 'FROMLONLAT', 15, 37, 'BYRADIUS', 200, 'km', 'ASC', 'WITHDIST');
+    expect(near, [
+      ['Catania', '56.4413'],
+      ['Palermo', '190.4424'],
+    ]);
+    expect(await r.geosearchstore('near', 'Sicily', 'FROMMEMBER', 'Palermo', 'BYBOX', 10, 10, 'km'), 1);
+  },
+  blocking: async () => {
+    const other = connect();
+    await r.rpush('q', 'first');
+    expect(await other.blpop('nosuch', 'q', 5), ['q', 'first']);
+    const later = other.blpop('q', 20);
+    setTimeout(() => r.rpush('q', 'second'), 50);
+    expect(await later, ['q', 'second']);
+    const moved = other.blmove('q', 'done', 'LEFT', 'RIGHT', 20);
+    setTimeout(() => r.rpush('q', 'third'), 50);
+    expect([await moved, await r.llen('done')], ['third', 1]);
+    const least = other.bzpopmin('zq', 20);
+    setTimeout(() => r.zadd('zq', 2, 'b', 1, 'a'), 50);
+    expect((await least)?.slice(0, 2), ['zq', 'a']);
+    const entry = other.xread('BLOCK', 20_000, 'STREAMS', 'xq', '$');
+    setTimeout(() => r.xadd('xq', '1-1', 'f', 'v'), 50);
+    expect(await entry, [['xq', [['1-1', ['f', 'v']]]]]);
+    expect(await other.blpop('q', 0.02), null);
+  },
   ...(PROTOCOL === 3 && {
     resp3: async () => {
       const maps = connect({ replyMapping: 'resp3' });

@@ -168,6 +168,181 @@ await runChecks({
     expect(Math.abs((await r.pfCount('h3')) - 1500) < 75, true);
     expect(await r.pfCount(['h1', 'h2']), await r.pfCount('h3'));
   },
+  lists: async () => {
+    expect(await r.rPush('l', ['a', 'b', 'c', 'b']), 4);
+    expect(await r.lPush('l', 'z'), 5);
+    expect(await r.lRange('l', 0, -1), ['z', 'a', 'b', 'c', 'b']);
+    expect(await r.lIndex('l', -1), 'b');
+    expect(await r.lInsert('l', 'BEFORE', 'a', 'y'), 6);
+    expect(await r.lSet('l', 0, 'x'), 'OK');
+    expect(await r.lPos('l', 'b', { RANK: -1 }), 5);
+    expect(await r.lRem('l', 1, 'b'), 1);
+    expect(await r.lMove('l', 'm', 'LEFT', 'RIGHT'), 'x');
+    expect(await r.lPopCount('l', 2), ['y', 'a']);
+    expect(await r.lmPop(['nosuch', 'l'], 'RIGHT', { COUNT: 5 }), ['l', ['b', 'c']]);
+    expect(await r.rPopLPush('m', 'l'), 'x');
+    expect(await r.lLen('l'), 1);
+    expect(await r.rPop('m'), null);
+    const many = Array.from({ length: 3000 }, (_, i) => `element ${i}`);
+    expect(await r.rPush('long', many), 3000);
+    expect(await r.lTrim('long', 10, -11), 'OK');
+    expect(await r.lRange('long', 0, -1), many.slice(10, -10));
+  },
+  hashes: async () => {
+    expect(await r.hSet('h', { name: 'Ada', age: '36', score: '1.5' }), 3);
+    expect({ ...(await r.hGetAll('h')) }, { name: 'Ada', age: '36', score: '1.5' });
+    expect(await r.hmGet('h', ['age', 'nosuch']), ['36', null]);
+    expect(await r.hIncrBy('h', 'age', 5), 41);
+    expect(await r.hIncrByFloat('h', 'score', 0.25), '1.75');
+    expect(await r.hSetNX('h', 'name', 'Bob'), 0);
+    expect(await r.hExists('h', 'name'), 1);
+    expect(await r.hStrLen('h', 'name'), 3);
+    expect((await r.hKeys('h')).sort(), ['age', 'name', 'score']);
+    expect((await r.hRandFieldCountWithValues('h', 5)).length, 3);
+    expect(await r.hDel('h', ['age', 'score', 'nosuch']), 2);
+    expect(await r.hVals('h'), ['Ada']);
+    await r.hSet('many', Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`f${i}`, i])));
+    const seen = new Set<string>();
+    for await (const entries of r.hScanIterator('many', { COUNT: 50 })) {
+      for (const { field } of entries) seen.add(field);
+    }
+    expect(seen.size, 1000);
+    expect(await r.hLen('many'), 1000);
+  },
+  sets: async () => {
+    expect(await r.sAdd('s1', ['a', 'b', 'c', '1']), 4);
+    expect(await r.sAdd('s2', ['b', 'c', 'd']), 3);
+    expect([...(await r.sMembers('s1'))].sort(), ['1', 'a', 'b', 'c']);
+    expect(await r.sIsMember('s1', 'a'), 1);
+    expect(await r.smIsMember('s1', ['a', 'x']), [1, 0]);
+    expect([...(await r.sInter(['s1', 's2']))].sort(), ['b', 'c']);
+    expect([...(await r.sUnion(['s1', 's2']))].length, 5);
+    expect([...(await r.sDiff(['s1', 's2']))].sort(), ['1', 'a']);
+    expect(await r.sInterCard(['s1', 's2'], { LIMIT: 1 }), 1);
+    expect(await r.sUnionStore('s3', ['s1', 's2']), 5);
+    expect(await r.sMove('s1', 's2', 'a'), 1);
+    expect(await r.sRem('s1', ['1', 'x']), 1);
+    expect(['b', 'c'].includes(String(await r.sRandMember('s1'))), true);
+    expect([...(await r.sPopCount('s3', 5))].length, 5);
+    expect(await r.exists('s3'), 0);
+    await r.sAdd(
+      'smany',
+      Array.from({ length: 1000 }, (_, i) => `m${i}`),
+    );
+    const seen = new Set<string>();
+    for await (const members of r.sScanIterator('smany')) for (const one of members) seen.add(one);
+    expect(seen.size, await r.sCard('smany'));
+  },
+  'sorted-sets': async () => {
+    const scored = (value: string, score: number) => ({ value, score });
+    expect(await r.zAdd('z', [scored('one', 1), scored('two', 2.5), scored('last', Infinity)]), 3);
+    expect(await r.zAdd('z', [scored('one', 0), scored('two', 3)], { comparison: 'GT', CH: true }), 1);
+    expect(
+      (await r.zRangeWithScores('z', 0, -1)).map(({ value, score }) => [value, score]),
+      [
+        ['one', 1],
+        ['two', 3],
+        ['last', Infinity],
+      ],
+    );
+    expect(await r.zRange('z', '(3', 1, { BY: 'SCORE', REV: true }), ['one']);
+    expect(await r.zIncrBy('z', 0.1, 'one'), 1.1);
+    expect(await r.zScore('z', 'last'), Infinity);
+    expect(await r.zmScore('z', ['two', 'x']), [3, null]);
+    expect([await r.zRank('z', 'two'), await r.zRevRank('z', 'two')], [1, 1]);
+    expect(await r.zCount('z', 1, 3), 2);
+    await r.zAdd(
+      'lex',
+      ['a', 'b', 'c'].map((one) => scored(one, 0)),
+    );
+    expect(await r.zRangeByLex('lex', '[a', '(c'), ['a', 'b']);
+    const weighted = [
+      { key: 'z', weight: 2 },
+      { key: 'lex', weight: 1 },
+    ] as const;
+    expect(await r.zUnionStore('zu', [...weighted], { AGGREGATE: 'MAX' }), 6);
+    expect(await r.zScore('zu', 'two'), 6);
+    expect({ ...(await r.zPopMin('z')) }, { value: 'one', score: 1.1 });
+    expect(await r.zRemRangeByScore('z', '-inf', 'inf'), 2);
+    await r.zAdd(
+      'zmany',
+      Array.from({ length: 1000 }, (_, i) => scored(`m${i}`, i)),
+    );
+    expect(await r.zRange('zmany', 500, 501), ['m500', 'm501']);
+    const seen = new Set<string>();
+    for await (const members of r.zScanIterator('zmany')) for (const { value } of members) seen.add(value);
+    expect(seen.size, await r.zCard('zmany'));
+  },
+  streams: async () => {
+    const plain = (list: unknown) => JSON.parse(JSON.stringify(list));
+    expect(await r.xAdd('x', '1-1', { sensor: '7', value: 'a' }), '1-1');
+    expect(await r.xAdd('x', '1-*', { sensor: '8' }), '1-2');
+    expect(/^\d{13}-0$/.test(await r.xAdd('x', '*', { sensor: '9' })), true);
+    expect(await r.xLen('x'), 3);
+    const first = { id: '1-1', message: { sensor: '7', value: 'a' } };
+    const second = { id: '1-2', message: { sensor: '8' } };
+    expect(plain(await r.xRange('x', '-', '(1-2')), [first]);
+    expect(plain(await r.xRevRange('x', '+', '-', { COUNT: 1 }))[0].message, { sensor: '9' });
+    expect(await r.xGroupCreate('x', 'g', '0'), 'OK');
+    const read = await r.xReadGroup('g', 'alice', { key: 'x', id: '>' }, { COUNT: 2 });
+    const messages = plain(read)[0].messages as { id: string; message: unknown }[];
+    expect(
+      messages.map(({ id, message }) => ({ id, message })),
+      [first, second],
+    );
+    expect(await r.xAck('x', 'g', ['1-1', '9-9']), 1);
+    expect(plain(await r.xPending('x', 'g')), {
+      pending: 1,
+      firstId: '1-2',
+      lastId: '1-2',
+      consumers: [{ name: 'alice', deliveriesCounter: 1 }],
+    });
+    expect(plain(await r.xClaim('x', 'g', 'bob', 0, '1-2')), [second]);
+    expect((await r.xPendingRange('x', 'g', '-', '+', 10))[0]!.consumer, 'bob');
+    expect(plain((await r.xAutoClaim('x', 'g', 'carol', 0, '0')).messages), [second]);
+    expect((await r.xInfoGroups('x'))[0]!.name, 'g');
+    expect(await r.xDel('x', '1-2'), 1);
+    expect(await r.xTrim('x', 'MAXLEN', 1), 1);
+    expect(await r.xRead({ key: 'x', id: '$' }), null);
+  },
+  geo: async () => {
+    const places = [
+      { longitude: 13.361389, latitude: 38.115556, member: 'Palermo' },
+      { longitude: 15.087269, latitude: 37.502669, member: 'Catania' },
+    ];
+    expect(await r.geoAdd('Sicily', places), 2);
+    expect(await r.geoDist('Sicily', 'Palermo', 'Catania', 'km'), 166.2742);
+    expect(await r.geoHash('Sicily', ['Palermo', 'x']), ['sqc8b49rny0', null]);
+    const [palermo, none] = await r.geoPos('Sicily', ['Palermo', 'x']);
+    expect(Number(palermo!.longitude).toFixed(6), '13.361389');
+    expect([Number(palermo!.latitude).toFixed(6), none], ['38.115556', null]);
+    const circle = { radius: 200, unit: 'km' } as const;
+    expect(await r.geoSearch('Sicily', { longitude: 15, latitude: 37 }, circle, { SORT: 'ASC' }), [
+      'Catania',
+      'Palermo',
+    ]);
+    const box = { width: 10, height: 10, unit: 'km' } as const;
+    expect(await r.geoSearchStore('near', 'Sicily', 'Palermo', box), 1);
+  },
+  blocking: async () => {
+    const other = await connect();
+    const later = (run: () => Promise<unknown>) => setTimeout(run, 50);
+    await r.rPush('q', 'first');
+    expect({ ...(await other.blPop(['nosuch', 'q'], 5)) }, { key: 'q', element: 'first' });
+    const popped = other.blPop('q', 20);
+    later(() => r.rPush('q', 'second'));
+    expect({ ...(await popped) }, { key: 'q', element: 'second' });
+    const moved = other.blMove('q', 'done', 'LEFT', 'RIGHT', 20);
+    later(() => r.rPush('q', 'third'));
+    expect([await moved, await r.lLen('done')], ['third', 1]);
+    const least = other.bzPopMin('zq', 20);
+    later(() => r.zAdd('zq', { value: 'a', score: 1 }));
+    expect({ ...(await least) }, { key: 'zq', value: 'a', score: 1 });
+    const entry = other.xRead({ key: 'xq', id: '$' }, { BLOCK: 20_000 });
+    later(() => r.xAdd('xq', '1-1', { f: 'v' }));
+    expect(JSON.stringify(await entry).includes('"id":"1-1"'), true);
+    expect(await other.blPop('q', 0.02), null);
+  },
   ...(PROTOCOL === 3 && {
     resp3: async () => {
       const hello = await r.sendCommand(['HELLO', '3']);

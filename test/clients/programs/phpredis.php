@@ -197,6 +197,171 @@ $checks = [
         expect(abs($r->pfCount('h3') - 1500) < 75, true);
         expect($r->pfCount(['h1', 'h2']), $r->pfCount('h3'));
     },
+    'lists' => function () use ($r) {
+        expect($r->rPush('l', 'a', 'b', 'c', 'b'), 4);
+        expect($r->lPush('l', 'z'), 5);
+        expect($r->lRange('l', 0, -1), ['z', 'a', 'b', 'c', 'b']);
+        expect($r->lIndex('l', -1), 'b');
+        expect($r->lInsert('l', Redis::BEFORE, 'a', 'y'), 6);
+        expect($r->lSet('l', 0, 'x'), true);
+        expect($r->rawCommand('LPOS', 'l', 'b', 'RANK', '-1'), 5);
+        expect($r->lRem('l', 'b', 1), 1);
+        expect($r->rawCommand('LMOVE', 'l', 'm', 'LEFT', 'RIGHT'), 'x');
+        expect($r->rawCommand('LPOP', 'l', '2'), ['y', 'a']);
+        expect($r->rawCommand('LMPOP', '2', 'nosuch', 'l', 'RIGHT', 'COUNT', '5'), ['l', ['b', 'c']]);
+        expect($r->rPopLPush('m', 'l'), 'x');
+        expect($r->lLen('l'), 1);
+        expect($r->rPop('m'), false);
+        $many = array_map(fn($i) => "element $i", range(0, 2999));
+        expect($r->rPush('long', ...$many), 3000);
+        expect($r->lTrim('long', 10, -11), true);
+        expect($r->lRange('long', 0, -1), array_slice($many, 10, -10));
+    },
+    'hashes' => function () use ($r) {
+        expect($r->hMSet('h', ['name' => 'Ada', 'age' => 36, 'score' => 1.5]), true);
+        $person = $r->hGetAll('h');
+        ksort($person);
+        expect($person, ['age' => '36', 'name' => 'Ada', 'score' => '1.5']);
+        expect($r->hMGet('h', ['age', 'nosuch']), ['age' => '36', 'nosuch' => false]);
+        expect($r->hIncrBy('h', 'age', 5), 41);
+        expect($r->hIncrByFloat('h', 'score', 0.25), 1.75);
+        expect($r->hSetNx('h', 'name', 'Bob'), false);
+        expect($r->hExists('h', 'name'), true);
+        expect($r->hStrLen('h', 'name'), 3);
+        $keys = $r->hKeys('h');
+        sort($keys);
+        expect($keys, ['age', 'name', 'score']);
+        expect(count($r->rawCommand('HRANDFIELD', 'h', '5')), 3);
+        expect($r->hDel('h', 'age', 'score', 'nosuch'), 2);
+        expect($r->hVals('h'), ['Ada']);
+        $fields = [];
+        for ($i = 0; $i < 1000; $i++) {
+            $fields["f$i"] = (string) $i;
+        }
+        expect($r->hMSet('many', $fields), true);
+        $seen = [];
+        $cursor = null;
+        while ($part = $r->hScan('many', $cursor, '*', 50)) {
+            $seen += $part;
+        }
+        expect(count($seen), $r->hLen('many'));
+    },
+    'sets' => function () use ($r) {
+        $sorted = function (array $list) {
+            sort($list, SORT_STRING);
+            return $list;
+        };
+        expect($r->sAdd('s1', 'a', 'b', 'c', '1'), 4);
+        expect($r->sAdd('s2', 'b', 'c', 'd'), 3);
+        expect($sorted($r->sMembers('s1')), ['1', 'a', 'b', 'c']);
+        expect($r->sIsMember('s1', 'a'), true);
+        expect($r->rawCommand('SMISMEMBER', 's1', 'a', 'x'), [1, 0]);
+        expect($sorted($r->sInter('s1', 's2')), ['b', 'c']);
+        expect(count($r->sUnion('s1', 's2')), 5);
+        expect($sorted($r->sDiff('s1', 's2')), ['1', 'a']);
+        expect($r->rawCommand('SINTERCARD', '2', 's1', 's2', 'LIMIT', '1'), 1);
+        expect($r->sUnionStore('s3', 's1', 's2'), 5);
+        expect($r->sMove('s1', 's2', 'a'), true);
+        expect($r->sRem('s1', '1', 'x'), 1);
+        expect(in_array($r->sRandMember('s1'), ['b', 'c']), true);
+        expect(count($r->sPop('s3', 5)), 5);
+        expect($r->exists('s3'), 0);
+        $members = array_map(fn($i) => "m$i", range(0, 999));
+        expect($r->sAdd('smany', ...$members), 1000);
+        $seen = [];
+        $cursor = null;
+        while ($part = $r->sScan('smany', $cursor)) {
+            $seen += array_flip($part);
+        }
+        expect(count($seen), $r->sCard('smany'));
+    },
+    'sorted-sets' => function () use ($r) {
+        expect($r->zAdd('z', 1, 'one', 2.5, 'two', INF, 'last'), 3);
+        expect($r->rawCommand('ZADD', 'z', 'GT', 'CH', '0', 'one', '3', 'two'), 1);
+        expect($r->zRange('z', 0, -1, true), ['one' => 1.0, 'two' => 3.0, 'last' => INF]);
+        expect($r->zRevRangeByScore('z', '(3', '1'), ['one']);
+        expect($r->zIncrBy('z', 0.1, 'one'), 1.1);
+        expect($r->zScore('z', 'last'), INF);
+        expect($r->rawCommand('ZMSCORE', 'z', 'two', 'x'), ['3', false]);
+        expect([$r->zRank('z', 'two'), $r->zRevRank('z', 'two')], [1, 1]);
+        expect($r->zCount('z', '1', '3'), 2);
+        expect($r->zAdd('lex', 0, 'a', 0, 'b', 0, 'c'), 3);
+        expect($r->zRangeByLex('lex', '[a', '(c'), ['a', 'b']);
+        expect($r->zUnionStore('zu', ['z', 'lex'], [2, 1], 'MAX'), 6);
+        expect($r->zScore('zu', 'two'), 6.0);
+        expect($r->zPopMin('z'), ['one' => 1.1]);
+        expect($r->zRemRangeByScore('z', '-inf', 'inf'), 2);
+        $many = [];
+        for ($i = 0; $i < 1000; $i++) {
+            array_push($many, $i, "m$i");
+        }
+        expect($r->zAdd('zmany', ...$many), 1000);
+        expect($r->zRange('zmany', 500, 501), ['m500', 'm501']);
+        $seen = [];
+        $cursor = null;
+        while ($part = $r->zScan('zmany', $cursor)) {
+            $seen += $part;
+        }
+        expect(count($seen), $r->zCard('zmany'));
+    },
+    'streams' => function () use ($r) {
+        expect($r->xAdd('x', '1-1', ['sensor' => '7', 'value' => 'a']), '1-1');
+        expect($r->xAdd('x', '1-*', ['sensor' => '8']), '1-2');
+        expect(preg_match('/^\d{13}-0$/', $r->xAdd('x', '*', ['sensor' => '9'])), 1);
+        expect($r->xLen('x'), 3);
+        $first = ['1-1' => ['sensor' => '7', 'value' => 'a']];
+        $second = ['1-2' => ['sensor' => '8']];
+        expect($r->xRange('x', '-', '(1-2'), $first);
+        expect(array_values($r->xRevRange('x', '+', '-', 1)), [['sensor' => '9']]);
+        expect($r->xGroup('CREATE', 'x', 'g', '0'), true);
+        expect($r->xReadGroup('g', 'alice', ['x' => '>'], 2), ['x' => $first + $second]);
+        expect($r->xAck('x', 'g', ['1-1', '9-9']), 1);
+        expect($r->xPending('x', 'g'), [1, '1-2', '1-2', [['alice', '1']]]);
+        expect($r->xClaim('x', 'g', 'bob', 0, ['1-2']), $second);
+        expect($r->xPending('x', 'g', '-', '+', 10)[0][1], 'bob');
+        $claimed = $r->rawCommand('XAUTOCLAIM', 'x', 'g', 'carol', '0', '0');
+        expect($claimed[1], [['1-2', ['sensor', '8']]]);
+        expect($r->xInfo('GROUPS', 'x')[0]['name'], 'g');
+        expect($r->xDel('x', ['1-2']), 1);
+        expect($r->xTrim('x', 1), 1);
+        expect($r->xRead(['x' => '$']), []);
+    },
+    'geo' => function () use ($r) {
+        expect($r->geoAdd('Sicily', 13.361389, 38.115556, 'Palermo', 15.087269, 37.502669, 'Catania'), 2);
+        expect($r->geoDist('Sicily', 'Palermo', 'Catania', 'km'), 166.2742);
+        expect($r->rawCommand('GEOHASH', 'Sicily', 'Palermo', 'x'), ['sqc8b49rny0', false]);
+        $places = $r->geoPos('Sicily', 'Palermo', 'x');
+        expect(array_map(fn($n) => round((float) $n, 6), $places[0]), [13.361389, 38.115556]);
+        expect(empty($places[1]), true);
+        $near = $r->geoRadius('Sicily', 15, 37, 200, 'km', ['WITHDIST', 'ASC']);
+        expect($near, [['Catania', '56.4413'], ['Palermo', '190.4424']]);
+        $search = ['GEOSEARCH', 'Sicily', 'FROMMEMBER', 'Palermo', 'BYBOX', '10', '10', 'km'];
+        expect($r->rawCommand(...$search), ['Palermo']);
+    },
+    'blocking' => function () use ($r) {
+        $other = connect();
+        // There are no threads: another process does its part a little later.
+        $later = function (string $call) {
+            $code = 'usleep(50000); $r = new Redis(); $r->connect("127.0.0.1", ' . PORT . '); ' . $call;
+            return proc_open([PHP_BINARY, '-r', $code], [], $pipes);
+        };
+        $r->rPush('q', 'first');
+        expect($other->blPop(['nosuch', 'q'], 5), ['q', 'first']);
+        $process = $later('$r->rPush("q", "second");');
+        expect($other->blPop('q', 20), ['q', 'second']);
+        proc_close($process);
+        $process = $later('$r->rPush("q", "third");');
+        expect($other->rawCommand('BLMOVE', 'q', 'done', 'LEFT', 'RIGHT', '20'), 'third');
+        proc_close($process);
+        expect($r->lLen('done'), 1);
+        $process = $later('$r->zAdd("zq", 2, "b", 1, "a");');
+        expect($other->bzPopMin('zq', 20), ['zq', 'a', '1']);
+        proc_close($process);
+        $process = $later('$r->xAdd("xq", "1-1", ["f" => "v"]);');
+        expect($other->xRead(['xq' => '$'], 1, 20000), ['xq' => ['1-1' => ['f' => 'v']]]);
+        proc_close($process);
+        expect($other->rawCommand('BLPOP', 'q', '0.02'), []);
+    },
     'errors' => function () use ($r) {
         $r->set('text', 'abc');
         expectLastError($r, 'ERR value is not an integer or out of range', fn() => $r->incr('text'));

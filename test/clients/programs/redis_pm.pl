@@ -170,6 +170,157 @@ my @checks = (
         expect(abs($r->pfcount('h3') - 1500) < 75, 1);
         expect($r->pfcount('h1', 'h2'), $r->pfcount('h3'));
     },
+    'lists' => sub {
+        expect($r->rpush('l', qw(a b c b)), 4);
+        expect($r->lpush('l', 'z'), 5);
+        expect([$r->lrange('l', 0, -1)], [qw(z a b c b)]);
+        expect($r->lindex('l', -1), 'b');
+        expect($r->linsert('l', 'BEFORE', 'a', 'y'), 6);
+        expect($r->lset('l', 0, 'x'), 'OK');
+        expect($r->lpos('l', 'b', 'RANK', -1), 5);
+        expect($r->lrem('l', 1, 'b'), 1);
+        expect($r->lmove('l', 'm', 'LEFT', 'RIGHT'), 'x');
+        expect([$r->lpop('l', 2)], [qw(y a)]);
+        expect([$r->lmpop(2, 'nosuch', 'l', 'RIGHT', 'COUNT', 5)], ['l', [qw(b c)]]);
+        expect($r->rpoplpush('m', 'l'), 'x');
+        expect($r->llen('l'), 1);
+        expect($r->rpop('m'), undef);
+        my @many = map { "element $_" } 0 .. 2999;
+        expect($r->rpush('long', @many), 3000);
+        expect($r->ltrim('long', 10, -11), 'OK');
+        expect([$r->lrange('long', 0, -1)], [@many[10 .. 2989]]);
+    },
+    'hashes' => sub {
+        expect($r->hset('h', name => 'Ada', age => 36, score => 1.5), 3);
+        my %person = $r->hgetall('h');
+        expect([map { $_, $person{$_} } sort keys %person], ['age', 36, 'name', 'Ada', 'score', '1.5']);
+        expect([$r->hmget('h', 'age', 'nosuch')], ['36', undef]);
+        expect($r->hincrby('h', 'age', 5), 41);
+        expect($r->hincrbyfloat('h', 'score', 0.25), '1.75');
+        expect($r->hsetnx('h', 'name', 'Bob'), 0);
+        expect($r->hexists('h', 'name'), 1);
+        expect($r->hstrlen('h', 'name'), 3);
+        expect([sort $r->hkeys('h')], [qw(age name score)]);
+        expect(scalar(my @random = $r->hrandfield('h', 5)), 3);
+        expect($r->hdel('h', 'age', 'score', 'nosuch'), 2);
+        expect([$r->hvals('h')], ['Ada']);
+        expect($r->hset('many', map { ("f$_", $_) } 0 .. 999), 1000);
+        my ($cursor, %seen) = (0);
+        do {
+            my $part;
+            ($cursor, $part) = $r->hscan('many', $cursor, 'COUNT', 50);
+            %seen = (%seen, @$part);
+        } while ($cursor);
+        expect(scalar(keys %seen), $r->hlen('many'));
+    },
+    'sets' => sub {
+        expect($r->sadd('s1', qw(a b c 1)), 4);
+        expect($r->sadd('s2', qw(b c d)), 3);
+        expect([sort $r->smembers('s1')], [qw(1 a b c)]);
+        expect($r->sismember('s1', 'a'), 1);
+        expect([$r->smismember('s1', 'a', 'x')], [1, 0]);
+        expect([sort $r->sinter('s1', 's2')], [qw(b c)]);
+        expect(scalar(my @union = $r->sunion('s1', 's2')), 5);
+        expect([sort $r->sdiff('s1', 's2')], [qw(1 a)]);
+        expect($r->sintercard(2, 's1', 's2', 'LIMIT', 1), 1);
+        expect($r->sunionstore('s3', 's1', 's2'), 5);
+        expect($r->smove('s1', 's2', 'a'), 1);
+        expect($r->srem('s1', '1', 'x'), 1);
+        expect($r->srandmember('s1') =~ /^[bc]$/ ? 1 : 0, 1);
+        expect(scalar(my @popped = $r->spop('s3', 5)), 5);
+        expect($r->exists('s3'), 0);
+        expect($r->sadd('smany', map { "m$_" } 0 .. 999), 1000);
+        my ($cursor, %seen) = (0);
+        do {
+            my $part;
+            ($cursor, $part) = $r->sscan('smany', $cursor);
+            $seen{$_} = 1 for @$part;
+        } while ($cursor);
+        expect(scalar(keys %seen), $r->scard('smany'));
+    },
+    'sorted-sets' => sub {
+        expect($r->zadd('z', 1, 'one', 2.5, 'two', '+inf', 'last'), 3);
+        expect($r->zadd('z', 'GT', 'CH', 0, 'one', 3, 'two'), 1);
+        expect([$r->zrange('z', 0, -1, 'WITHSCORES')], [qw(one 1 two 3 last inf)]);
+        expect([$r->zrange('z', '(3', 1, 'BYSCORE', 'REV')], ['one']);
+        expect($r->zincrby('z', 0.1, 'one'), '1.1000000000000001');
+        expect($r->zscore('z', 'last'), 'inf');
+        expect([$r->zmscore('z', 'two', 'x')], [3, undef]);
+        expect([$r->zrank('z', 'two'), $r->zrevrank('z', 'two')], [1, 1]);
+        expect($r->zcount('z', 1, 3), 2);
+        expect($r->zadd('lex', 0, 'a', 0, 'b', 0, 'c'), 3);
+        expect([$r->zrangebylex('lex', '[a', '(c')], [qw(a b)]);
+        expect($r->zunionstore('zu', 2, 'z', 'lex', 'WEIGHTS', 2, 1, 'AGGREGATE', 'MAX'), 6);
+        expect($r->zscore('zu', 'two'), 6);
+        expect([$r->zpopmin('z')], ['one', '1.1000000000000001']);
+        expect($r->zremrangebyscore('z', '-inf', 'inf'), 2);
+        expect($r->zadd('zmany', map { ($_, "m$_") } 0 .. 999), 1000);
+        expect([$r->zrange('zmany', 500, 501)], [qw(m500 m501)]);
+        my ($cursor, %seen) = (0);
+        do {
+            my $part;
+            ($cursor, $part) = $r->zscan('zmany', $cursor);
+            %seen = (%seen, @$part);
+        } while ($cursor);
+        expect(scalar(keys %seen), $r->zcard('zmany'));
+    },
+    'streams' => sub {
+        expect($r->xadd('x', '1-1', 'sensor', 7, 'value', 'a'), '1-1');
+        expect($r->xadd('x', '1-*', 'sensor', 8), '1-2');
+        expect($r->xadd('x', '*', 'sensor', 9) =~ /^\d{13}-0$/ ? 1 : 0, 1);
+        expect($r->xlen('x'), 3);
+        my $first = ['1-1', [qw(sensor 7 value a)]];
+        my $second = ['1-2', [qw(sensor 8)]];
+        expect([$r->xrange('x', '-', '(1-2')], [$first]);
+        expect(($r->xrevrange('x', '+', '-', 'COUNT', 1))[0][1], [qw(sensor 9)]);
+        expect($r->xgroup('CREATE', 'x', 'g', '0'), 'OK');
+        my @read = $r->xreadgroup('GROUP', 'g', 'alice', 'COUNT', 2, 'STREAMS', 'x', '>');
+        expect(\@read, [['x', [$first, $second]]]);
+        expect($r->xack('x', 'g', '1-1', '9-9'), 1);
+        expect([$r->xpending('x', 'g')], [1, '1-2', '1-2', [['alice', 1]]]);
+        expect([$r->xclaim('x', 'g', 'bob', 0, '1-2')], [$second]);
+        expect(($r->xpending('x', 'g', '-', '+', 10))[0][1], 'bob');
+        expect(($r->xautoclaim('x', 'g', 'carol', 0, '0'))[1], [$second]);
+        expect(($r->xinfo('GROUPS', 'x'))[0][1], 'g');
+        expect($r->xdel('x', '1-2'), 1);
+        expect($r->xtrim('x', 'MAXLEN', 1), 1);
+        expect(scalar($r->xread('STREAMS', 'x', '$')), undef);
+    },
+    'geo' => sub {
+        my @places = (13.361389, 38.115556, 'Palermo', 15.087269, 37.502669, 'Catania');
+        expect($r->geoadd('Sicily', @places), 2);
+        expect($r->geodist('Sicily', 'Palermo', 'Catania', 'km'), '166.2742');
+        expect([$r->geohash('Sicily', 'Palermo', 'x')], ['sqc8b49rny0', undef]);
+        my ($palermo, $none) = $r->geopos('Sicily', 'Palermo', 'x');
+        expect([map { sprintf '%.6f', $_ } @$palermo], ['13.361389', '38.115556']);
+        expect($none, undef);
+        my @near = $r->geosearch('Sicily', 'FROMLONLAT', 15, 37, 'BYRADIUS', 200, 'km', 'ASC', 'WITHDIST');
+        expect(\@near, [['Catania', '56.4413'], ['Palermo', '190.4424']]);
+        expect($r->geosearchstore('near', 'Sicily', 'FROMMEMBER', 'Palermo', 'BYBOX', 10, 10, 'km'), 1);
+    },
+    'blocking' => sub {
+        my $other = connect_new();
+        # With a callback a command is sent at once, and its reply read later.
+        my $served = sub {
+            my ($push, @command) = @_;
+            my $name = shift @command;
+            my $reply;
+            $other->$name(@command, sub { $reply = $_[0] });
+            usleep(50_000);
+            $push->();
+            $other->wait_all_responses;
+            return $reply;
+        };
+        $r->rpush('q', 'first');
+        expect([$other->blpop('nosuch', 'q', 5)], [qw(q first)]);
+        expect($served->(sub { $r->rpush('q', 'second') }, 'blpop', 'q', 20), [qw(q second)]);
+        expect($served->(sub { $r->rpush('q', 'third') }, 'blmove', 'q', 'done', 'LEFT', 'RIGHT', 20), 'third');
+        expect($r->llen('done'), 1);
+        expect($served->(sub { $r->zadd('zq', 2, 'b', 1, 'a') }, 'bzpopmin', 'zq', 20), [qw(zq a 1)]);
+        my $entry = $served->(sub { $r->xadd('xq', '1-1', 'f', 'v') }, 'xread', 'BLOCK', 20_000, 'STREAMS', 'xq', '$');
+        expect($entry, [['xq', [['1-1', [qw(f v)]]]]]);
+        expect(scalar($other->blpop('q', 0.02)), undef);
+    },
     'errors' => sub {
         $r->set('text', 'abc');
         expect_error('ERR value is not an integer or out of range', sub { $r->incr('text') });

@@ -1,6 +1,8 @@
 """The checks of client-checks.ts with redis-py."""
 
+import re
 import sys
+import threading
 import time
 
 import redis
@@ -171,6 +173,144 @@ def check_hyperloglog():
     expect(r.pfcount("h1", "h2"), r.pfcount("h3"))
 
 
+def check_lists():
+    expect(r.rpush("l", "a", "b", "c", "b"), 4)
+    expect(r.lpush("l", "z"), 5)
+    expect(r.lrange("l", 0, -1), [b"z", b"a", b"b", b"c", b"b"])
+    expect(r.lindex("l", -1), b"b")
+    expect(r.linsert("l", "BEFORE", "a", "y"), 6)
+    expect(r.lset("l", 0, "x"), True)
+    expect(r.lpos("l", "b", rank=-1), 5)
+    expect(r.lrem("l", 1, "b"), 1)
+    expect(r.lmove("l", "m", "LEFT", "RIGHT"), b"x")
+    expect(r.lpop("l", 2), [b"y", b"a"])
+    expect(r.lmpop(2, "nosuch", "l", direction="RIGHT", count=5), [b"l", [b"b", b"c"]])
+    expect(r.rpoplpush("m", "l"), b"x")
+    expect(r.llen("l"), 1)
+    expect(r.rpop("m"), None)
+    many = [f"element {i}".encode() for i in range(3000)]
+    expect(r.rpush("long", *many), 3000)
+    expect(r.ltrim("long", 10, -11), True)
+    expect(r.lrange("long", 0, -1), many[10:-10])
+
+
+def check_hashes():
+    person = {"name": "Ada", "age": 36, "score": 1.5}
+    expect(r.hset("h", mapping=person), 3)
+    expect(r.hgetall("h"), {b"name": b"Ada", b"age": b"36", b"score": b"1.5"})
+    expect(r.hmget("h", "age", "nosuch"), [b"36", None])
+    expect(r.hincrby("h", "age", 5), 41)
+    expect(r.hincrbyfloat("h", "score", 0.25), 1.75)
+    expect(r.hsetnx("h", "name", "Bob"), 0)
+    expect(r.hexists("h", "name"), True)
+    expect(r.hstrlen("h", "name"), 3)
+    expect(sorted(r.hkeys("h")), [b"age", b"name", b"score"])
+    expect(len(r.hrandfield("h", 5)), 3)
+    expect(r.hdel("h", "age", "score", "nosuch"), 2)
+    expect(r.hvals("h"), [b"Ada"])
+    r.hset("many", mapping={f"f{i}": i for i in range(1000)})
+    expect(dict(r.hscan_iter("many", count=50)), r.hgetall("many"))
+    expect(r.hlen("many"), 1000)
+
+
+def check_sets():
+    expect(r.sadd("s1", "a", "b", "c", "1"), 4)
+    expect(r.sadd("s2", "b", "c", "d"), 3)
+    expect(r.smembers("s1"), {b"a", b"b", b"c", b"1"})
+    expect(r.sismember("s1", "a"), True)
+    expect(r.smismember("s1", "a", "x"), [1, 0])
+    expect(r.sinter("s1", "s2"), {b"b", b"c"})
+    expect(len(r.sunion("s1", "s2")), 5)
+    expect(r.sdiff("s1", "s2"), {b"1", b"a"})
+    expect(r.sintercard(2, ["s1", "s2"], limit=1), 1)
+    expect(r.sunionstore("s3", "s1", "s2"), 5)
+    expect(r.smove("s1", "s2", "a"), True)
+    expect(r.srem("s1", "1", "x"), 1)
+    expect(r.srandmember("s1") in (b"b", b"c"), True)
+    expect(len(r.spop("s3", 5)), 5)
+    expect(r.exists("s3"), 0)
+    members = {f"m{i}".encode() for i in range(1000)}
+    r.sadd("smany", *members)
+    expect(set(r.sscan_iter("smany")), members)
+    expect(r.scard("smany"), 1000)
+
+
+def check_sorted_sets():
+    expect(r.zadd("z", {"one": 1, "two": 2.5, "last": float("inf")}), 3)
+    expect(r.zadd("z", {"one": 0, "two": 3}, gt=True, ch=True), 1)
+    expect(r.zrange("z", 0, -1, withscores=True), [(b"one", 1), (b"two", 3), (b"last", float("inf"))])
+    expect(r.zrange("z", "(3", 1, byscore=True, desc=True), [b"one"])
+    expect(r.zincrby("z", 0.1, "one"), 1.1)
+    expect(r.zscore("z", "last"), float("inf"))
+    expect(r.zmscore("z", ["two", "x"]), [3, None])
+    expect([r.zrank("z", "two"), r.zrevrank("z", "two")], [1, 1])
+    expect(r.zcount("z", 1, 3), 2)
+    r.zadd("lex", {"a": 0, "b": 0, "c": 0})
+    expect(r.zrangebylex("lex", "[a", "(c"), [b"a", b"b"])
+    expect(r.zunionstore("zu", {"z": 2, "lex": 1}, aggregate="MAX"), 6)
+    expect(r.zscore("zu", "two"), 6)
+    expect(r.zpopmin("z"), [(b"one", 1.1)])
+    expect(r.zremrangebyscore("z", "-inf", "inf"), 2)
+    r.zadd("zmany", {f"m{i}": i for i in range(1000)})
+    expect(r.zrange("zmany", 500, 501), [b"m500", b"m501"])
+    expect(len(dict(r.zscan_iter("zmany"))), r.zcard("zmany"))
+
+
+def check_streams():
+    expect(r.xadd("x", {"sensor": 7, "value": "a"}, id="1-1"), b"1-1")
+    expect(r.xadd("x", {"sensor": 8}, id="1-*"), b"1-2")
+    expect(re.fullmatch(rb"\d{13}-0", r.xadd("x", {"sensor": 9})) is not None, True)
+    expect(r.xlen("x"), 3)
+    first = (b"1-1", {b"sensor": b"7", b"value": b"a"})
+    second = (b"1-2", {b"sensor": b"8"})
+    expect(r.xrange("x", "-", "(1-2"), [first])
+    expect(r.xrevrange("x", "+", "-", count=1)[0][1], {b"sensor": b"9"})
+    expect(r.xgroup_create("x", "g", "0"), True)
+    expect(r.xreadgroup("g", "alice", {"x": ">"}, count=2), [[b"x", [first, second]]])
+    expect(r.xack("x", "g", "1-1", "9-9"), 1)
+    pending = {"pending": 1, "min": b"1-2", "max": b"1-2", "consumers": [{"name": b"alice", "pending": 1}]}
+    expect(r.xpending("x", "g"), pending)
+    expect(r.xclaim("x", "g", "bob", 0, ["1-2"]), [second])
+    expect(r.xpending_range("x", "g", "-", "+", 10)[0]["consumer"], b"bob")
+    expect(second in r.xautoclaim("x", "g", "carol", 0, "0")[1], True)
+    expect(r.xinfo_groups("x")[0]["name"], b"g")
+    expect(r.xdel("x", "1-2"), 1)
+    expect(r.xtrim("x", maxlen=1, approximate=False), 1)
+    expect(r.xread({"x": "$"}), [])
+
+
+def check_geo():
+    places = [13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania"]
+    expect(r.geoadd("Sicily", places), 2)
+    expect(r.geodist("Sicily", "Palermo", "Catania", "km"), 166.2742)
+    expect(r.geohash("Sicily", "Palermo", "x")[0] in (b"sqc8b49rny0", "sqc8b49rny0"), True)
+    palermo, none = r.geopos("Sicily", "Palermo", "x")
+    expect(([round(n, 6) for n in palermo], none), ([13.361389, 38.115556], None))
+    near = r.geosearch("Sicily", longitude=15, latitude=37, radius=200, unit="km", sort="ASC", withdist=True)
+    expect(near, [[b"Catania", 56.4413], [b"Palermo", 190.4424]])
+    expect(r.geosearchstore("near", "Sicily", member="Palermo", width=10, height=10, unit="km"), 1)
+
+
+def check_blocking():
+    other = connect()
+
+    def later(run):
+        threading.Timer(0.05, run).start()
+
+    r.rpush("q", "first")
+    expect(other.blpop(["nosuch", "q"], 5), (b"q", b"first"))
+    later(lambda: r.rpush("q", "second"))
+    expect(other.blpop("q", 20), (b"q", b"second"))
+    later(lambda: r.rpush("q", "third"))
+    expect(other.blmove("q", "done", 20), b"third")
+    expect(r.llen("done"), 1)
+    later(lambda: r.zadd("zq", {"b": 2, "a": 1}))
+    expect(other.bzpopmin("zq", 20), (b"zq", b"a", 1))
+    later(lambda: r.xadd("xq", {"f": "v"}, id="1-1"))
+    expect(other.xread({"xq": "$"}, block=20_000), [[b"xq", [(b"1-1", {b"f": b"v"})]]])
+    expect(other.blpop("q", 0.02), None)
+
+
 def check_errors():
     r.set("text", "abc")
     expect_error(redis.ResponseError, "value is not an integer or out of range", lambda: r.incr("text"))
@@ -244,6 +384,13 @@ CHECKS = [
     check_scan,
     check_bits,
     check_hyperloglog,
+    check_lists,
+    check_hashes,
+    check_sets,
+    check_sorted_sets,
+    check_streams,
+    check_geo,
+    check_blocking,
     check_errors,
     check_client_info,
     check_info,
