@@ -16,14 +16,10 @@ const FOOTER_BYTES = 10;
 /** Types whose bytes are defined: string, intset, listpack of a sorted set (that of a hash keeps the order it was restored in). */
 const DEFINED_TYPES = new Set([0, 11, 17]);
 
-const HASH = 4;
-
 /** The same values, where they are comparable. */
 const samePayload: Comparison = (left, right) => {
   if (isError(left) || isError(right) || isNull(left) || isNull(right)) return left.raw.equals(right.raw);
-  // A hash that had fields with a time to live is kept, and written, otherwise.
-  if (!DEFINED_TYPES.has(right.bytes![0]!) || left.bytes![0] === HASH)
-    return left.bytes!.length > FOOTER_BYTES;
+  if (!DEFINED_TYPES.has(right.bytes![0]!)) return left.bytes!.length > FOOTER_BYTES;
   return left.bytes!.subarray(0, -FOOTER_BYTES).equals(right.bytes!.subarray(0, -FOOTER_BYTES));
 };
 

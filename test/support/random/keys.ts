@@ -58,7 +58,7 @@ const debugObject: Comparison = (left, right) =>
 
 function lastingFacts(reply: Reply): string {
   return String(reply.bytes).replace(
-    /Value at:\S+|lru:\d+|lru_seconds_idle:\d+|encoding:listpack(ex)? serializedlength:\d+/g,
+    /Value at:\S+|lru:\d+|lru_seconds_idle:\d+|encoding:listpack serializedlength:\d+/g,
     '',
   );
 }

@@ -26,16 +26,11 @@ const CHANGES: readonly Change[] = [
     sabre: /^-ERR syntax error\r\n$/,
     redis: /^-ERR wrong number of arguments for 'z(rev)?rank' command\r\n$/,
   },
-  // Small lists are listpacks since 7.2, and hashes with fields that had a time to live are marked since 7.4.
+  // Small lists are listpacks since 7.2.
   {
     command: /^object$/,
     sabre: /^\$8\r\nlistpack\r\n$/,
     redis: /^\$9\r\nquicklist\r\n$/,
-  },
-  {
-    command: /^object$/,
-    sabre: /^\$10\r\nlistpackex\r\n$/,
-    redis: /^\$8\r\nlistpack\r\n$/,
   },
   // Since 7.2 a client that waits runs its command again, and gets what that replies.
   { command: /^xreadgroup$/, sabre: /^-(NOGROUP|WRONGTYPE) /, redis: /^-(UNBLOCKED|NOGROUP) the / },

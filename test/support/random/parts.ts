@@ -48,9 +48,16 @@ export const member: fc.Arbitrary<Argument> = fc.oneof(
 
 export const someMembers: fc.Arbitrary<Argument[]> = fc.array(member, { minLength: 1, maxLength: 6 });
 
-/** So many members that values leave their small encodings. */
+/** So many members that values leave their small encodings; now and then so many that work on them goes to a worker. */
 export const manyMembers: fc.Arbitrary<Argument[]> = fc
-  .tuple(fc.constantFrom('m', 'e', ''), fc.integer({ min: 0, max: 400 }), fc.integer({ min: 60, max: 300 }))
+  .tuple(
+    fc.constantFrom('m', 'e', ''),
+    fc.integer({ min: 0, max: 400 }),
+    fc.oneof(
+      { weight: 20, arbitrary: fc.integer({ min: 60, max: 300 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 1500, max: 4000 }) },
+    ),
+  )
   .map(([prefix, from, count]) => Array.from({ length: count }, (_, i) => `${prefix}${from + i}`));
 
 /** How many: usual, none, negative, and what is no number. */
