@@ -5,22 +5,17 @@
 // work: where it would have to, execute() answers HandOver and nothing has happened. A worker sleeps on locks and runs
 // everything but what touches a connection, for which it answers ToAcceptor.
 //
-// A command that works for long may let others have its shards for a moment (breathe); its keys stay pinned meanwhile
-// (keyspace/pins.ts), and commands that would write them wait: on an acceptor by being handed over, on a worker asleep.
-//
 // A command that may touch keys which only the data names (SORT ... BY weight_*) runs on a worker with all shards locked.
 //
 // Clients wait for keys (BLPOP) in the waiting room of one worker, the keeper. Commands that block, and commands that write
 // a key somebody waits for, run there and nowhere else: elsewhere execute() answers ToKeeper. The keeper serves who waits
 // before it frees the locks (waiter-service.ts).
 //
-// Deadlock: every thread takes shard locks in ascending order, and a command holds none when it begins. The pool's
-// lock (memory/chunk-pool.ts) is taken last and never held while taking another.
+// Locks: key-locks.ts.
 
 import { CommandContext } from '../commands/context.ts';
 import { ErrorText, wrongArity } from '../commands/errors.ts';
 import { replyUnknown } from '../commands/help.ts';
-import { keyPositions, touchesUnknownKeys } from '../commands/key-positions.ts';
 import type { ServerApi } from '../commands/server-api.ts';
 import {
   type Command,
@@ -31,26 +26,14 @@ import {
   Place,
 } from '../commands/table.ts';
 import { isAwaited } from '../keyspace/awaited.ts';
-import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { isPinned, PINS_MAX, pinKeys, unpinKeys, waitForPins } from '../keyspace/pins.ts';
-import type { LockedShard, Shard } from '../keyspace/shard.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
-import {
-  GlobalWord,
-  PauseMode,
-  SHARD_COUNT,
-  ShardCounter,
-  SLOT_TO_SHARD_SHIFT,
-  ThreadWord,
-  threadWord,
-} from '../memory/layout.ts';
+import { GlobalWord, PauseMode, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
-import { sameBytes } from '../structures/bytes.ts';
+import { KeyLocks } from './key-locks.ts';
 import { LookAhead } from './look-ahead.ts';
-import type { Waiter } from './waiter.ts';
-import type { WaiterLocks, WaiterService } from './waiter-service.ts';
+import type { WaiterService, WaiterTimes } from './waiter-service.ts';
 
 export const Outcome = {
   /** The reply is written. */
@@ -98,57 +81,16 @@ export interface ExecutorEvents {
   makeRoom(): boolean;
 }
 
-/** What the command being run has locked. */
-const Locked = { None: 0, One: 1, Several: 2 } as const;
-
-/** Commands in a row for which a lock is kept: some microseconds. */
-const KEPT_COMMANDS = 16;
-/** A command that has not said that it is long pins its keys when it has run for so long (ms) and breathes. */
-const PIN_AFTER_MS = 1;
-/** How often it looks whether others have had the locks that it has let go (ms), and how many times at most. */
-const BREATH_MS = 0.02;
-const BREATHS_MAX = 10;
-/** How long it leaves them to others from then on (ms): where one waited, there are more. */
-const OTHERS_MS = 0.15;
-/** How long an acceptor waits for a lock (ms): no longer than handing over would take. */
-const WAIT_MS = 0.1;
-/** After waiting in vain: how long others fail at once (ms). */
-const WAIT_AGAIN_MS = 1;
-/** How long it waits while a long command is running somewhere, which lets the lock go soon. */
-const WAIT_FOR_BREATH_MS = 1;
-
-export class Executor implements WaiterLocks {
+export class Executor implements WaiterTimes {
   readonly cx: CommandContext;
   readonly table: CommandTable;
   readonly ahead: LookAhead;
+  readonly #locks: KeyLocks;
   readonly #keyspace: Keyspace;
   readonly #events: ExecutorEvents;
   readonly #server: ServerApi;
   readonly #worker: boolean;
   readonly #control: Int32Array;
-  /** Key arguments of the command being run (plan Special). */
-  #keyArgs = new Int32Array(64);
-  /** Shards of a command with several keys, a bit each: 0..31 and 32..63. */
-  #low = 0;
-  #high = 0;
-  #locked: number = Locked.None;
-  #lastShard = -1;
-  /** Key arguments in #keyArgs of a command with several keys. */
-  #keyCount = 0;
-  /** Keys that the command being run has pinned. */
-  #pinned = 0;
-  /** A shard that stays locked from one command to the next, -1: none. Acceptors only, within a batch, see #keepLock. */
-  #kept = -1;
-  #keptFor = 0;
-  /** Whether the lock that was not to be had belongs to a worker: one in a long command, or about to begin one. */
-  #wasBusy = false;
-  #waitAgainAt = 0;
-  /** The key hashed last in a run of commands on one key, within the input of this batch; null: none. */
-  #hashed: Buffer | null = null;
-  #hashedOff = 0;
-  #hashedLen = 0;
-  #hashedSlot = 0;
-  #hashedHash = 0;
   readonly #group = new Int32Array(TIMED_GROUP);
   #grouped = 0;
   #groupStart = 0;
@@ -171,19 +113,21 @@ export class Executor implements WaiterLocks {
     this.cx = new CommandContext(keyspace, server, worker);
     this.table = server.table;
     this.ahead = new LookAhead(keyspace);
+    this.#locks = new KeyLocks(keyspace, this.cx, this.ahead, worker);
     this.#keyspace = keyspace;
     this.#events = events;
     this.#server = server;
     this.#worker = worker;
     this.#control = keyspace.memory.control;
     this.precise = worker;
-    if (worker) this.cx.pause = this;
+    if (worker) this.cx.pause = this.#locks;
     this.#followConfig();
   }
 
   /** Makes this the executor of the thread that keeps waiting clients. */
   keep(waiters: WaiterService): void {
     this.#waiters = waiters;
+    this.#locks.room = waiters.room;
     this.cx.keyWatch = waiters.room;
   }
 
@@ -201,8 +145,7 @@ export class Executor implements WaiterLocks {
   /** Ends a batch: counts what was timed. */
   end(): void {
     if (this.#grouped > 0) this.#closeGroup(performance.now());
-    this.#freeKept();
-    this.#hashed = null;
+    this.#locks.endBatch();
     this.ahead.clear();
     this.#keyspace.meter.flush();
   }
@@ -237,7 +180,7 @@ export class Executor implements WaiterLocks {
       return changesAnything(command) ? Outcome.ToKeeper : Outcome.HandOver;
     }
     if (this.maxMemory !== 0 && this.#keyspace.usedBytes() > this.maxMemory) {
-      this.#freeKept();
+      this.#locks.freeKept();
       const room = this.#events.makeRoom();
       if (!room && (flags & CommandFlag.Denyoom) !== 0) return this.#reject(command, ErrorText.OutOfMemory);
     }
@@ -246,90 +189,42 @@ export class Executor implements WaiterLocks {
 
   #run(command: Command): Outcome {
     const cx = this.cx;
+    const locks = this.#locks;
     const plan = command.keyPlan;
     if (
       (plan === KeyPlan.Single || (plan === KeyPlan.Range && isOneKey(command, cx.argc))) &&
       (this.#waiters === null || this.#waiters.room.size === 0)
     ) {
-      const arg = command.firstKey;
-      this.#hashOne(arg);
-      const shard = this.#keyspace.shards[cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT]!;
-      if (shard.id !== this.#kept) {
-        this.#freeKept();
-        if (!this.#acquire(shard)) return this.#refused();
-      }
-      this.#kept = -1;
-      this.#locked = Locked.One;
-      this.#lastShard = shard.id;
-      this.#keyArgs[0] = arg;
-      this.#keyCount = 1;
+      if (!locks.lockOne(command.firstKey)) return this.#refused();
     } else {
-      this.#freeKept();
-      if (plan !== KeyPlan.None && !this.#lockKeys(command)) return this.#refused();
+      locks.freeKept();
+      if (plan !== KeyPlan.None && !locks.lockKeys(command)) return this.#refused();
     }
 
     const { flags } = command;
-    if ((flags & (CommandFlag.Write | CommandFlag.Blocking)) !== 0 && this.#locked !== Locked.None) {
+    if ((flags & (CommandFlag.Write | CommandFlag.Blocking)) !== 0 && locks.any) {
       // First the pins: the locks may be free for a moment meanwhile. Who would wait for a pinned key waits for the pin
       // too, as its writer would not know of it.
-      if (this.#control[GlobalWord.Pinning] !== 0 && !this.#waitForPins()) return Outcome.HandOver;
+      if (this.#control[GlobalWord.Pinning] !== 0 && !locks.waitForPins()) return Outcome.HandOver;
       if (this.#isForKeeper(flags)) {
-        this.#unlock();
+        this.#locks.unlock();
         return Outcome.ToKeeper;
       }
     }
     if (command.place === Place.Estimated) {
       const work = command.estimate!(cx);
       if (!this.#worker && work > IN_PLACE_WORK_MAX) {
-        this.#unlock();
+        this.#locks.unlock();
         return Outcome.HandOver;
       }
-      if (work > IN_PLACE_WORK_MAX) this.expectLong();
+      if (work > IN_PLACE_WORK_MAX) locks.expectLong();
     }
     return this.#call(command);
   }
 
-  /** Slot and hash of a key argument: looked ahead, or computed now. */
-  #hashOne(arg: number): void {
-    const { cx, ahead } = this;
-    if (ahead.input === cx.input) {
-      while (ahead.next < ahead.count && ahead.offsets[ahead.next]! < cx.argOff[arg]!) ahead.next++;
-      const i = ahead.next;
-      if (i < ahead.count && ahead.offsets[i] === cx.argOff[arg]) {
-        cx.slots[arg] = ahead.slots[i]!;
-        cx.hashes[arg] = ahead.hashes[i]!;
-        return;
-      }
-    }
-    if (ahead.oneKey) this.#hashAgain(arg);
-    else hashKey(cx.input, cx.argOff[arg]!, cx.argLen[arg]!, cx.slots, cx.hashes, arg);
-  }
-
-  /** As hashKey, where the key is most likely the one that was hashed last: comparing costs less. */
-  #hashAgain(arg: number): void {
-    const { cx } = this;
-    const { input } = cx;
-    const off = cx.argOff[arg]!;
-    const len = cx.argLen[arg]!;
-    if (
-      input !== this.#hashed ||
-      len !== this.#hashedLen ||
-      !sameBytes(input, off, input, this.#hashedOff, len)
-    ) {
-      hashKey(input, off, len, cx.slots, cx.hashes, arg);
-      this.#hashed = input;
-      this.#hashedOff = off;
-      this.#hashedLen = len;
-      this.#hashedSlot = cx.slots[arg]!;
-      this.#hashedHash = cx.hashes[arg]!;
-      return;
-    }
-    cx.slots[arg] = this.#hashedSlot;
-    cx.hashes[arg] = this.#hashedHash;
-  }
-
   #call(command: Command): Outcome {
     const cx = this.cx;
+    const locks = this.#locks;
     const mark = cx.reply.length;
     cx.noTouch = cx.session.noTouch;
     cx.dirty = 0;
@@ -339,7 +234,10 @@ export class Executor implements WaiterLocks {
     cx.blocks = false;
     cx.reply.resp = cx.session.resp;
     const db = cx.session.db;
-    if (this.precise) this.#groupStart = performance.now();
+    if (this.precise) {
+      this.#groupStart = performance.now();
+      locks.startedAt = this.#groupStart;
+    }
     try {
       command.handler!(cx);
     } catch (error) {
@@ -348,23 +246,23 @@ export class Executor implements WaiterLocks {
       cx.blocks = false;
       cx.error(ErrorText.OutOfMemory);
     }
-    if (cx.dirty !== 0 && this.#lastShard >= 0) this.countDirty(cx.dirty);
+    if (cx.dirty !== 0) locks.countDirty(cx.dirty);
     if (cx.blocks) return this.#wait(command, mark, db);
     if (cx.handedOver) {
-      this.#unlock();
+      this.#locks.unlock();
       cx.reply.truncate(mark);
       return Outcome.HandOver;
     }
     if (this.#waiters === null || this.#waiters.room.size === 0) {
-      if (this.ahead.oneKey && this.#locked === Locked.One && !this.#worker) this.#keepLock();
-      else this.#unlock();
+      if (this.ahead.oneKey && locks.one && !this.#worker) locks.keep();
+      else this.#locks.unlock();
       this.#tellMonitors(command, db);
       this.#count(command);
     } else {
       this.#tellMonitors(command, db);
       this.#count(command);
       this.#serveWaiters(command);
-      this.#unlock();
+      this.#locks.unlock();
     }
     if (cx.deferred !== null) return Outcome.Deferred;
     return cx.closeAfterReply ? Outcome.Close : Outcome.Done;
@@ -376,13 +274,13 @@ export class Executor implements WaiterLocks {
     const waiters = this.#waiters;
     cx.reply.truncate(mark);
     if (waiters === null) {
-      this.#unlock();
+      this.#locks.unlock();
       return Outcome.ToKeeper;
     }
-    waiters.admit(cx, this.#keyArgs, this.#keyCount);
+    waiters.admit(cx, this.#locks.keyArgs, this.#locks.keyCount);
     // What it has changed before it had to wait.
     this.#serveWaiters(command);
-    this.#unlock();
+    this.#locks.unlock();
     cx.session.lastCommand = command;
     this.#tellMonitors(command, db);
     return Outcome.Blocked;
@@ -392,13 +290,13 @@ export class Executor implements WaiterLocks {
   #serveWaiters(command: Command): void {
     const waiters = this.#waiters!;
     if (changesAnything(command)) waiters.room.allChanged();
-    if (waiters.room.hasReady) waiters.serve(this);
+    if (waiters.room.hasReady) waiters.serve(this.#locks, this);
   }
 
   /** Serves those who wait for what has changed while no command was run; on the worker that keeps them. */
   serveReady(): void {
-    this.#waiters!.serve(this);
-    this.#unlock();
+    this.#waiters!.serve(this.#locks, this);
+    this.#locks.unlock();
   }
 
   /** Whether the command being run writes a key that somebody waits for, and this is not where these are kept. */
@@ -406,52 +304,18 @@ export class Executor implements WaiterLocks {
     if (this.#control[GlobalWord.Awaited] === 0 || this.#waiters !== null) return false;
     if ((flags & CommandFlag.Write) === 0) return false;
     const { cx } = this;
-    for (let i = 0; i < this.#keyCount; i++) {
-      const arg = this.#keyArgs[i]!;
+    const { keyArgs, keyCount } = this.#locks;
+    for (let i = 0; i < keyCount; i++) {
+      const arg = keyArgs[i]!;
       if (isAwaited(this.#control, cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT, cx.hashes[arg]!)) return true;
     }
     return false;
-  }
-
-  // ---- locks, for waiters ----
-
-  holds(shard: number): boolean {
-    if (this.#locked === Locked.None) return false;
-    if (this.#locked === Locked.One) return shard === this.#lastShard;
-    return (shard < 32 ? this.#low & (1 << shard) : this.#high & (1 << (shard - 32))) !== 0;
-  }
-
-  holdFor(waiter: Waiter): void {
-    if (!this.#holdsAll(waiter.low, waiter.high)) {
-      this.#unlock();
-      this.#low = waiter.low;
-      this.#high = waiter.high;
-      this.#locked = Locked.Several;
-      this.#relock();
-    }
-    const { memory } = this.#keyspace;
-    while (this.#control[GlobalWord.Pinning] !== 0 && waiter.meetsPin(memory)) {
-      this.#release();
-      waitForPins(memory);
-      this.#relock();
-    }
-  }
-
-  #holdsAll(low: number, high: number): boolean {
-    if (this.#locked === Locked.Several) return (low & ~this.#low) === 0 && (high & ~this.#high) === 0;
-    if (this.#locked === Locked.None) return false;
-    const one = this.#lastShard;
-    return one < 32 ? low === 1 << one && high === 0 : low === 0 && high === 1 << (one - 32);
   }
 
   timed(cx: CommandContext, usec: number): void {
     if (this.slowerThan >= 0 && usec >= this.slowerThan) this.#events.slow(cx, usec);
     const ms = Math.floor(usec / 1000);
     if (this.latencyThreshold > 0 && ms >= this.latencyThreshold) this.#events.late(cx, ms);
-  }
-
-  countDirty(changes: number): void {
-    (this.#keyspace.shards[this.#lastShard] as LockedShard).count(ShardCounter.Dirty, changes);
   }
 
   #tellMonitors(command: Command, db: number): void {
@@ -491,6 +355,11 @@ export class Executor implements WaiterLocks {
     return Outcome.Done;
   }
 
+  /** What an acceptor does that did not get a lock: the worker it would hand over to may be in a long command. */
+  #refused(): Outcome {
+    return this.#locks.busy ? Outcome.Busy : Outcome.HandOver;
+  }
+
   /** CLIENT PAUSE: whether a command with these flags has to wait. */
   #isPaused(flags: number): boolean {
     const left = (Atomics.load(this.#control, GlobalWord.PauseUntil) - (this.#keyspace.now | 0)) | 0;
@@ -500,237 +369,6 @@ export class Executor implements WaiterLocks {
       return false;
     const writes = (flags & (CommandFlag.Write | CommandFlag.MayReplicate)) !== 0;
     return this.#control[GlobalWord.PauseMode] === PauseMode.All || writes;
-  }
-
-  /** Locks the shards of a command with several keys. @returns false on an acceptor that did not get them all */
-  #lockKeys(command: Command): boolean {
-    const cx = this.cx;
-    if (cx.argc > cx.slots.length) {
-      cx.slots = new Int32Array(cx.argOff.length);
-      cx.hashes = new Int32Array(cx.argOff.length);
-    }
-    let count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#keyArgs);
-    if (count > this.#keyArgs.length) {
-      this.#keyArgs = new Int32Array(cx.argOff.length);
-      count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#keyArgs);
-    }
-    const all = command.unknownKeys && touchesUnknownKeys(command, cx.argc, cx.argOff, cx.argLen, cx.input);
-    if (all && !this.#worker) {
-      this.#wasBusy = false;
-      return false;
-    }
-    this.#low = all ? -1 : 0;
-    this.#high = this.#low;
-    for (let i = 0; i < count; i++) {
-      const arg = this.#keyArgs[i]!;
-      this.#hashOne(arg);
-      const shard = cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT;
-      if (shard < 32) this.#low |= 1 << shard;
-      else this.#high |= 1 << (shard - 32);
-    }
-    if (this.#waiters !== null && this.#waiters.room.size !== 0) this.#addShardsOfWaiters(count);
-    this.#keyCount = count;
-    this.#locked = Locked.Several;
-    if (this.#lockBits(this.#low, 0) && this.#lockBits(this.#high, 32)) return true;
-    this.#unlock();
-    return false;
-  }
-
-  /**
-   * Adds the shards of whoever would be served first for each key of the command, so that the locks are enough for it and
-   * nobody sees the command without what it brings about.
-   */
-  #addShardsOfWaiters(count: number): void {
-    if ((this.cx.command.flags & CommandFlag.Write) === 0) return;
-    const { cx } = this;
-    const { room } = this.#waiters!;
-    for (let i = 0; i < count; i++) {
-      const arg = this.#keyArgs[i]!;
-      const waiter = room.firstFor(
-        cx.db,
-        cx.slots[arg]!,
-        cx.hashes[arg]!,
-        cx.input,
-        cx.argOff[arg]!,
-        cx.argLen[arg]!,
-      );
-      if (waiter === null) continue;
-      this.#low |= waiter.low;
-      this.#high |= waiter.high;
-    }
-  }
-
-  /** Locks the shards of one half, in ascending order. @returns false if one was busy; the bits are then those held */
-  #lockBits(bits: number, base: number): boolean {
-    for (let rest = bits; rest !== 0; rest &= rest - 1) {
-      const id = base + lowestBit(rest);
-      const shard = this.#keyspace.shards[id]!;
-      if (!this.#acquire(shard)) {
-        if (base === 0) {
-          this.#low = bits & ~rest;
-          this.#high = 0;
-        } else this.#high = bits & ~rest;
-        return false;
-      }
-      this.#lastShard = id;
-    }
-    return true;
-  }
-
-  /**
-   * Lets others have the shards of the command being run, if any of them waits; for workers. The command's keys are
-   * pinned meanwhile. See CommandContext.breathe.
-   */
-  breathe(): void {
-    if (!this.#mayPin()) return;
-    if (this.#pinned === 0) {
-      if (performance.now() - this.#groupStart < PIN_AFTER_MS) return;
-      this.#pin();
-    }
-    const shard = this.#waitedFor();
-    if (shard === null) return;
-    const { taken } = shard;
-    this.#release();
-    // Whoever waits for it needs a moment to wake up; the command would have taken it again by then.
-    for (let rest = BREATHS_MAX; rest > 0 && shard.taken === taken; rest--) sleep(BREATH_MS);
-    if (shard.taken !== taken) sleep(OTHERS_MS);
-    this.#relock();
-  }
-
-  /** Pins the keys of the command being run; for workers. See CommandContext.expectLong. */
-  expectLong(): void {
-    if (this.#pinned === 0 && this.#mayPin()) this.#pin();
-  }
-
-  #mayPin(): boolean {
-    return this.#locked !== Locked.None && this.#keyCount <= PINS_MAX;
-  }
-
-  #pin(): void {
-    pinKeys(this.#keyspace.memory, this.cx.slots, this.cx.hashes, this.#keyArgs, this.#keyCount);
-    this.#pinned = this.#keyCount;
-  }
-
-  /** A shard of the command being run that another thread waits for; null if there is none. */
-  #waitedFor(): Shard | null {
-    const { shards } = this.#keyspace;
-    if (this.#locked === Locked.One) {
-      const shard = shards[this.#lastShard] as LockedShard;
-      return shard.isWaitedFor() ? shard : null;
-    }
-    for (let id = 0; id < SHARD_COUNT; id++) {
-      const bit = id < 32 ? this.#low & (1 << id) : this.#high & (1 << (id - 32));
-      if (bit !== 0 && (shards[id] as LockedShard).isWaitedFor()) return shards[id]!;
-    }
-    return null;
-  }
-
-  /**
-   * Waits until no other thread has a key of the command pinned.
-   * @returns false on an acceptor, whose locks are freed then
-   */
-  #waitForPins(): boolean {
-    while (this.#meetsPin()) {
-      this.#release();
-      if (!this.#worker) {
-        this.#locked = Locked.None;
-        return false;
-      }
-      waitForPins(this.#keyspace.memory);
-      this.#relock();
-    }
-    return true;
-  }
-
-  #meetsPin(): boolean {
-    const { cx } = this;
-    const { memory } = this.#keyspace;
-    for (let i = 0; i < this.#keyCount; i++) {
-      const arg = this.#keyArgs[i]!;
-      if (isPinned(memory, cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT, cx.hashes[arg]!)) return true;
-    }
-    return false;
-  }
-
-  /** What an acceptor does that did not get a lock: the worker it would hand over to may be in a long command. */
-  #refused(): Outcome {
-    return this.#wasBusy ? Outcome.Busy : Outcome.HandOver;
-  }
-
-  /** Takes one lock: a worker waits for it, an acceptor for a moment. */
-  #acquire(shard: Shard): boolean {
-    if (this.#worker) {
-      shard.acquire();
-      return true;
-    }
-    if (shard.tryAcquire() !== null) return true;
-    shard.countContention();
-    const now = performance.now();
-    const pinning = this.#control[GlobalWord.Pinning] !== 0;
-    if (pinning || now >= this.#waitAgainAt) {
-      if (shard.acquireWithin(pinning ? WAIT_FOR_BREATH_MS : WAIT_MS) !== null) return true;
-      this.#waitAgainAt = performance.now() + WAIT_AGAIN_MS;
-    }
-    const { holder } = shard;
-    this.#wasBusy = holder === 0 || this.#control[threadWord(holder, ThreadWord.Worker)] !== 0;
-    return false;
-  }
-
-  #unlock(): void {
-    if (this.#locked === Locked.None) return;
-    if (this.#pinned !== 0) {
-      unpinKeys(this.#keyspace.memory, this.cx.slots, this.#keyArgs, this.#pinned);
-      this.#pinned = 0;
-    }
-    this.#release();
-    this.#locked = Locked.None;
-    this.#lastShard = -1;
-  }
-
-  /**
-   * Keeps the lock of the command being run for the next one, where many in a row are on one key: unless somebody waits for
-   * it, and for a few commands only.
-   */
-  #keepLock(): void {
-    const shard = this.#keyspace.shards[this.#lastShard] as LockedShard;
-    if (++this.#keptFor >= KEPT_COMMANDS || shard.isWaitedFor()) {
-      this.#keptFor = 0;
-      this.#unlock();
-      return;
-    }
-    this.#kept = this.#lastShard;
-    this.#locked = Locked.None;
-    this.#lastShard = -1;
-  }
-
-  #freeKept(): void {
-    if (this.#kept < 0) return;
-    (this.#keyspace.shards[this.#kept] as LockedShard).release();
-    this.#kept = -1;
-  }
-
-  /** Frees the locks that the command being run holds. */
-  #release(): void {
-    if (this.#locked === Locked.One) (this.#keyspace.shards[this.#lastShard] as LockedShard).release();
-    else {
-      this.#unlockBits(this.#low, 0);
-      this.#unlockBits(this.#high, 32);
-    }
-  }
-
-  /** Takes them again; for workers. */
-  #relock(): void {
-    if (this.#locked === Locked.One) this.#keyspace.shards[this.#lastShard]!.acquire();
-    else {
-      this.#lockBits(this.#low, 0);
-      this.#lockBits(this.#high, 32);
-    }
-  }
-
-  #unlockBits(bits: number, base: number): void {
-    for (let rest = bits; rest !== 0; rest &= rest - 1) {
-      (this.#keyspace.shards[base + lowestBit(rest)] as LockedShard).release();
-    }
   }
 
   #count(command: Command): void {
@@ -790,13 +428,6 @@ export class Executor implements WaiterLocks {
   }
 }
 
-const nap = new Int32Array(new SharedArrayBuffer(4));
-
-/** Sleeps. @param ms fractions count */
-function sleep(ms: number): void {
-  Atomics.wait(nap, 0, 0, ms);
-}
-
 /** Whether a command changes keys without naming any: FLUSHALL, SWAPDB. */
 function changesAnything(command: Command): boolean {
   return command.keyPlan === KeyPlan.None && (command.flags & CommandFlag.Write) !== 0;
@@ -806,9 +437,4 @@ function changesAnything(command: Command): boolean {
 function isOneKey(command: Command, argc: number): boolean {
   const last = command.lastKey < 0 ? argc + command.lastKey : command.lastKey;
   return last < command.firstKey + command.step;
-}
-
-/** Index of the lowest bit that is set. @param bits not 0 */
-function lowestBit(bits: number): number {
-  return 31 - Math.clz32(bits & -bits);
 }

@@ -30,15 +30,19 @@ const UNBLOCKED = 'UNBLOCKED client unblocked via CLIENT UNBLOCK';
 /** Type of a key that is not there. */
 const NO_TYPE = -1;
 
-/** The locks of the thread; implemented by its executor. */
+/** The locks of the thread; implemented by KeyLocks. */
 export interface WaiterLocks {
   /** Whether a shard is locked by this thread. */
   holds(shard: number): boolean;
   /** Locks the shards of a waiter if they are not, and waits until no other thread has its keys pinned. */
   holdFor(waiter: Waiter): void;
-  /** Adds to the changes counted in a locked shard. */
+  /** Adds to the changes counted in the shard that was locked last, if any is. */
   countDirty(changes: number): void;
-  /** A command was run for a waiter; for slow log and latency monitor. */
+}
+
+/** Slow log and latency monitor; implemented by the executor. */
+export interface WaiterTimes {
+  /** A command was run for a waiter. */
   timed(cx: CommandContext, usec: number): void;
 }
 
@@ -86,12 +90,12 @@ export class WaiterService {
   }
 
   /** Serves whoever waits for keys that have changed. The caller frees what `locks` holds afterwards. */
-  serve(locks: WaiterLocks): void {
+  serve(locks: WaiterLocks, times: WaiterTimes): void {
     const { room } = this;
     while (room.hasReady) {
       for (const key of room.takeReady()) {
         key.ready = false;
-        this.#serveKey(key, locks);
+        this.#serveKey(key, locks, times);
       }
     }
   }
@@ -137,7 +141,7 @@ export class WaiterService {
     return replies;
   }
 
-  #serveKey(key: AwaitedKey, locks: WaiterLocks): void {
+  #serveKey(key: AwaitedKey, locks: WaiterLocks, times: WaiterTimes): void {
     const shard = key.slot >>> SLOT_TO_SHARD_SHIFT;
     for (const waiter of key.waiters) {
       if (!locks.holds(shard)) locks.holdFor(waiter);
@@ -145,7 +149,7 @@ export class WaiterService {
       if (type === NO_TYPE && key.orGone === 0) return;
       if (type !== waiter.type && !waiter.orGone) continue;
       locks.holdFor(waiter);
-      this.#resume(waiter, locks);
+      this.#resume(waiter, locks, times);
     }
   }
 
@@ -158,7 +162,7 @@ export class WaiterService {
   }
 
   /** Runs a waiter's command again, which ends its wait unless there is nothing for it. All its keys are locked. */
-  #resume(waiter: Waiter, locks: WaiterLocks): void {
+  #resume(waiter: Waiter, locks: WaiterLocks, times: WaiterTimes): void {
     const cx = this.#cx;
     const started = performance.now();
     waiter.prepare(cx);
@@ -181,7 +185,7 @@ export class WaiterService {
     this.#end(waiter, cx.failed);
     const usec = (performance.now() - started) * 1000;
     this.#server.stats.timed(waiter.command.id, usec, 1);
-    locks.timed(cx, usec);
+    times.timed(cx, usec);
   }
 
   /** Ends a wait with the reply that is written. */
