@@ -16,11 +16,12 @@ import type { Command, CommandTable } from '../../src/commands/table.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Keyspace } from '../../src/keyspace/keyspace.ts';
+import { PINS_MAX, pinKeys, unpinKeys } from '../../src/keyspace/pins.ts';
 import type { LockedShard } from '../../src/keyspace/shard.ts';
 import { Logger } from '../../src/log/logger.ts';
 import { OutOfMemoryError } from '../../src/memory/chunk-pool.ts';
 import { SLOT_TO_SHARD_SHIFT } from '../../src/memory/layout.ts';
-import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-memory.ts';
+import { allocateSharedBuffers, type SharedBuffers, SharedMemory } from '../../src/memory/shared-memory.ts';
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
 import type { Argument } from './raw-client.ts';
 import { RespParser, toValue, type Value } from './resp-parser.ts';
@@ -40,6 +41,10 @@ export interface InProcessOptions {
   mayBlock?: boolean;
   /** Parts of the server to replace. */
   server?: Partial<ServerApi>;
+  /** Shared memory of another instance, of another thread maybe. */
+  buffers?: SharedBuffers;
+  /** Id of the thread that works in the memory. Default 1. */
+  thread?: number;
 }
 
 export class InProcess {
@@ -52,14 +57,21 @@ export class InProcess {
   lastEstimate = 0;
   /** Changes that the last command counted. */
   lastDirty = 0;
+  /**
+   * Called wherever a long command lets others have its shards: the locks are free then, and the keys pinned. A breath may
+   * be taken at each of these places, so it always is.
+   */
+  onBreath: (() => void) | null = null;
   #positions = new Int32Array(16);
+  #keyCount = 0;
+  #locked: LockedShard[] = [];
   #frozen = false;
   #startDb = 0;
 
   constructor(options: InProcessOptions = {}) {
     const memory = new SharedMemory(
-      allocateSharedBuffers(options.databases ?? 16, options.regions ?? 2),
-      THREAD,
+      options.buffers ?? allocateSharedBuffers(options.databases ?? 16, options.regions ?? 2),
+      options.thread ?? THREAD,
     );
     this.keyspace = new Keyspace(memory, SEED);
     this.table = options.table ?? createCommandTable();
@@ -67,6 +79,7 @@ export class InProcess {
     this.cx = new CommandContext(this.keyspace, this.#server(options.server ?? {}), options.mayBlock ?? true);
     this.session = new Session(1, '127.0.0.1:1', '127.0.0.1:6379', false, Date.now());
     this.session.resp = options.resp ?? 2;
+    this.cx.pause = { breathe: () => this.#breathe(), expectLong: () => undefined };
   }
 
   /** From now on it is this moment, until the next call. @param now unix time in ms */
@@ -110,6 +123,14 @@ export class InProcess {
     if (reply === undefined) throw new Error(`${args[0]}: no whole reply`);
     if (parser.rest().length > 0) throw new Error(`${args[0]}: more than one reply`);
     return toValue(reply);
+  }
+
+  /** Runs `work` while keys are pinned, as in a breath of a command on them. */
+  withPinned(keys: readonly string[], work: () => void): void {
+    const command = this.#begin(['EXISTS', ...keys]);
+    this.#locked = this.#lockShards(command!);
+    this.#letGo(work);
+    for (const shard of this.#locked) shard.release();
   }
 
   /** Throws at the first broken invariant of arena, index or records. */
@@ -199,8 +220,29 @@ export class InProcess {
     return command;
   }
 
+  #breathe(): void {
+    if (this.onBreath !== null) this.#letGo(this.onBreath);
+  }
+
+  /** Runs `work` with the locks free and the keys of the command pinned. After an error nothing is locked. */
+  #letGo(work: () => void): void {
+    if (this.#keyCount === 0 || this.#keyCount > PINS_MAX) return;
+    const { memory } = this.keyspace;
+    const locked = this.#locked;
+    pinKeys(memory, this.cx.slots, this.cx.hashes, this.#positions, this.#keyCount);
+    for (const shard of locked) shard.release();
+    this.#locked = [];
+    try {
+      work();
+      for (const shard of locked) shard.acquire();
+      this.#locked = locked;
+    } finally {
+      unpinKeys(memory, this.cx.slots, this.#positions, this.#keyCount);
+    }
+  }
+
   #execute(command: Command): void {
-    const locked = this.#lockShards(command);
+    this.#locked = this.#lockShards(command);
     const mark = this.cx.reply.length;
     try {
       this.lastEstimate = command.estimate === null ? 0 : command.estimate(this.cx);
@@ -212,7 +254,7 @@ export class InProcess {
       this.cx.reply.truncate(mark);
       this.cx.error(ErrorText.OutOfMemory);
     } finally {
-      for (const shard of locked) shard.release();
+      for (const shard of this.#locked) shard.release();
     }
     this.lastDirty = this.cx.dirty;
     if (!this.cx.handedOver) return;
@@ -235,6 +277,7 @@ export class InProcess {
       this.#positions = new Int32Array(count * 2);
       count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.#positions);
     }
+    this.#keyCount = count;
     const ids = new Set<number>();
     for (let i = 0; i < count; i++) {
       const arg = this.#positions[i]!;
