@@ -330,6 +330,17 @@ export class CommandContext {
     return rec.expires && rec.expireAt <= this.keyspace.now;
   }
 
+  /**
+   * Deletes a record whose time has come, met by a command that names no keys; its shard is locked.
+   * @returns false if a long command that began before reads it still
+   */
+  removeExpired(shard: LockedShard, rec: RecordView): boolean {
+    if (isPinned(this.keyspace.memory, shard.id, rec.hash)) return false;
+    shard.remove(rec);
+    shard.count(ShardCounter.Expired, 1);
+    return true;
+  }
+
   /** Computes slot and hash of argument `arg`, for a key that the key specs do not name. Locks nothing. */
   hashArgument(arg: number): void {
     hashKey(this.input, this.argOff[arg]!, this.argLen[arg]!, this.slots, this.hashes, arg);
@@ -450,10 +461,7 @@ export class CommandContext {
   /** Deletes a record whose time has come, and touches one that lives. @returns whether it lives */
   #checkAlive(shard: LockedShard, rec: RecordView): boolean {
     if (rec.expires && rec.expireAt <= this.keyspace.now) {
-      // A long command that began before reads it still.
-      if (isPinned(this.keyspace.memory, shard.id, rec.hash)) return false;
-      shard.remove(rec);
-      shard.count(ShardCounter.Expired, 1);
+      this.removeExpired(shard, rec);
       return false;
     }
     if (!this.noTouch) rec.setAccess(this.keyspace.clock.touched(rec.access));

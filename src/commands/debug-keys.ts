@@ -3,7 +3,6 @@
 
 import { Digest, digestDataset, digestValue } from '../keyspace/digest.ts';
 import { ENCODING_NAMES, Encoding, Type } from '../keyspace/record.ts';
-import { ShardCounter } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
 import { withKey } from './debug-arguments.ts';
 import { quicklistFacts } from './debug-listpack.ts';
@@ -115,10 +114,7 @@ function populateKey(cx: CommandContext, key: Buffer, text: Buffer, size: number
   const rec = cx.rec;
   return withKey(cx, key, 0, key.length, rec, (shard, found, slot, hash) => {
     if (found && !cx.isExpired(rec)) return;
-    if (found) {
-      shard.remove(rec);
-      shard.count(ShardCounter.Expired, 1);
-    }
+    if (found && !cx.removeExpired(shard, rec)) return;
     const len = size === 0 ? text.length : size;
     const encoding = len <= EMBSTR_MAX ? Encoding.Embstr : Encoding.Raw;
     const access = cx.keyspace.clock.initial();

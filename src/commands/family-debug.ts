@@ -7,8 +7,9 @@
 // UNSUPPORTED and answers an error that says so.
 
 import { parseMemory } from '../config/numbers.ts';
-import { checkKeyspace } from '../keyspace/check.ts';
+import { checkLocked } from '../keyspace/check.ts';
 import { headerBytes } from '../keyspace/record.ts';
+import type { LockedShard } from '../keyspace/shard.ts';
 import { SEGMENT_HEADER_WORDS } from '../keyspace/slot-index.ts';
 import { CHUNK_BYTES, GlobalWord, REGION_BYTES, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import { globMatch } from '../protocol/glob.ts';
@@ -186,10 +187,17 @@ function segfault(cx: CommandContext): void {
   cx.reply.ok();
 }
 
-/** DEBUG INVARIANTS: checks the whole data set in memory, with all shards locked; about a microsecond a key. */
+/**
+ * DEBUG INVARIANTS: checks the whole data set in memory, with all shards locked and no long command half done; about a
+ * microsecond a key.
+ */
 function checkInvariants(cx: CommandContext): void {
+  withAllShards(cx, true, (shards) => replyChecked(cx, shards));
+}
+
+function replyChecked(cx: CommandContext, shards: readonly LockedShard[]): void {
   try {
-    const { keys, expires, blocks, bytes } = checkKeyspace(cx.keyspace);
+    const { keys, expires, blocks, bytes } = checkLocked(cx.keyspace, shards);
     cx.reply.simpleString(`OK keys:${keys} expires:${expires} blocks:${blocks} bytes:${bytes}`);
   } catch (error) {
     if (!(error instanceof Error)) throw error;

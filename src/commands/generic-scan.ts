@@ -9,7 +9,7 @@ import { crc16, keySlot } from '../keyspace/key-hash.ts';
 import { TYPE_NAMES, Type } from '../keyspace/record.ts';
 import { KeyWalk, randomKey as randomKeyOf } from '../keyspace/scan.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
-import { ShardCounter, SLOT_COUNT } from '../memory/layout.ts';
+import { SLOT_COUNT } from '../memory/layout.ts';
 import { globMatch } from '../protocol/glob.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
@@ -28,6 +28,8 @@ const HASH_BITS = 32n;
 const HASH_SPAN = 2 ** 32;
 const CURSOR_MASK = BigInt(SLOT_COUNT) * 2n ** HASH_BITS - 1n;
 const COUNT_DEFAULT = 10;
+/** How often RANDOMKEY passes by an expired key that a long command holds. */
+const RANDOM_TRIES = 100;
 /** Keys visited while a shard is locked. */
 const STEP_KEYS = 1024;
 /** What a visited key costs, in bytes of IN_PLACE_WORK_MAX. */
@@ -151,8 +153,7 @@ function writeMatches(cx: CommandContext, shard: LockedShard, walk: KeyWalk): nu
   for (let i = 0; i < walk.count; i++) {
     walk.meet(shard, cx.db, i, rec);
     if (cx.isExpired(rec)) {
-      shard.remove(rec);
-      shard.count(ShardCounter.Expired, 1);
+      cx.removeExpired(shard, rec);
       continue;
     }
     if (filter.type !== ANY_TYPE && rec.type !== filter.type) continue;
@@ -207,8 +208,9 @@ function hasWildcard(input: Buffer, from: number, end: number): boolean {
   return false;
 }
 
-/** A random key that has not expired; those met that have, are deleted. */
+/** A random key that has not expired; those met that have, are deleted if nobody works with them. */
 function randomKey(cx: CommandContext): void {
+  let triesLeft = RANDOM_TRIES;
   for (;;) {
     const id = randomShard(cx);
     if (id < 0) {
@@ -228,8 +230,11 @@ function randomKey(cx: CommandContext): void {
         cx.reply.bulkBytes(rec.bytes, rec.keyOffset, rec.keyLength);
         return;
       }
-      shard.remove(rec);
-      shard.count(ShardCounter.Expired, 1);
+      // What a long command holds is met again and again, and may be all there is.
+      if (!cx.removeExpired(shard, rec) && --triesLeft === 0) {
+        cx.reply.nullBulk();
+        return;
+      }
     } finally {
       cx.leaveShard(shard);
     }

@@ -63,14 +63,23 @@ export interface CheckResult {
 export function checkKeyspace(keyspace: Keyspace, only = -1, rehash = true): CheckResult {
   const shards = only < 0 ? keyspace.shards : [keyspace.shards[only]!];
   const locked: LockedShard[] = [];
-  const result: CheckResult = { keys: 0, expires: 0, blocks: 0, bytes: 0 };
   try {
     for (const shard of shards) locked.push(shard.acquire());
-    for (const shard of locked) new ShardCheck(keyspace, shard, result, rehash).run();
-    if (only < 0) checkPool(keyspace);
+    return checkLocked(keyspace, locked, rehash);
   } finally {
     for (const shard of locked) shard.release();
   }
+}
+
+/**
+ * As checkKeyspace, for a caller who holds the locks. What a long command builds while it lets others have its shards is
+ * reached from nowhere: none may be under way.
+ * @param locked all shards, or some
+ */
+export function checkLocked(keyspace: Keyspace, locked: readonly LockedShard[], rehash = true): CheckResult {
+  const result: CheckResult = { keys: 0, expires: 0, blocks: 0, bytes: 0 };
+  for (const shard of locked) new ShardCheck(keyspace, shard, result, rehash).run();
+  if (locked.length === keyspace.shards.length) checkPool(keyspace);
   return result;
 }
 

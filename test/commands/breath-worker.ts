@@ -56,6 +56,8 @@ function look(keys: readonly string[]): string {
 const PASS_OVER_MS = 1000;
 
 function upkeep(): void {
+  for (const words of ['KEYS *', 'SCAN 0 COUNT 1000', 'RANDOMKEY', 'DEBUG POPULATE 9 {a}late'])
+    server.run(...words.split(' '));
   for (let step = 0; step < 20; step++) expirer.step(performance.now());
   for (let step = 0; step < 50; step++) if (defragmenter.step(performance.now()) >= PASS_OVER_MS) break;
   server.config.applyChange({ name: 'maxmemory-policy', text: 'allkeys-random' });

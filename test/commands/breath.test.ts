@@ -11,7 +11,7 @@ const NOW = 1_800_000_000_000;
 const ELEMENTS = 3_500;
 const ROUND_MS_MAX = 10_000;
 /** Breaths of a command that are all made use of; of later ones every fourth is. */
-const ALL_BREATHS = 6;
+const ALL_BREATHS = 4;
 /** What the worker sets the signal to when it can't go on. */
 const FAILED = 3;
 
@@ -60,6 +60,9 @@ const DATA: readonly Line[] = [
     '{a}stream',
     ...numbers(2500).flatMap((i) => (Math.floor(i / 100) % 2 === 1 ? [`${i + 1}-0`] : [])),
   ],
+  // Expires while the command is at work.
+  ['SADD', '{a}late:1', ...numbers(ELEMENTS).map(member)],
+  ['PEXPIREAT', '{a}late:1', NOW + 3000],
   ['SET', '{a}old', 'old value'],
   ['SET', '{a}expires', 'x', 'PXAT', NOW + 1000],
 ];
@@ -67,8 +70,8 @@ const DATA: readonly Line[] = [
 /** What the other thread writes: blocks of all sizes come and go in the same shards. */
 const WRITES: Line[] = ['{a}', '{b}'].flatMap((tag) => [
   ...numbers(60).map((i) => ['SET', `${tag}w:${i}`, 'w'.repeat(i * 29)]),
-  ['SADD', `${tag}w:set`, ...numbers(300).map((i) => `other:${i}`)],
-  ['ZADD', `${tag}w:zset`, ...numbers(300).flatMap((i) => [i, `other:${i}`])],
+  ['SADD', `${tag}w:set`, ...numbers(1200).map((i) => long(`junk:other:${i}`))],
+  ['ZADD', `${tag}w:zset`, ...numbers(1200).flatMap((i) => [i, long(`junk:other:${i}`)])],
   ['RPUSH', `${tag}w:list`, ...numbers(300).map((i) => `other:${i}`.repeat(9))],
   ['SUNIONSTORE', `${tag}w:union`, `${tag}w:set`],
   ...numbers(60).map((i) => ['DEL', `${tag}w:${i}`]),
@@ -205,6 +208,9 @@ describe('a breath', () => {
     'SINTERSTORE {a}set {a}set {a}other|set',
     'SDIFFSTORE {b}new {a}other|set {b}set {a}small|set',
     'SDIFFSTORE {a}other|set {a}other|set {a}set',
+    'SMEMBERS {a}late:1',
+    'SORT {a}late:1 ALPHA STORE {a}late:1',
+    'SUNIONSTORE {b}new {a}late:1 {a}set',
     'HGETALL {a}hash',
     'HKEYS {a}hash',
     'HVALS {a}hash',
