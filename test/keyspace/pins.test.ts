@@ -5,7 +5,14 @@ import { ConfigStore } from '../../src/config/store.ts';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Evictor, evictUntilRoom } from '../../src/keyspace/eviction.ts';
 import { Expirer } from '../../src/keyspace/expiry.ts';
-import { anyPins, isPinned, PINS_MAX, pinKeys, unpinKeys } from '../../src/keyspace/pins.ts';
+import {
+  anyPins,
+  isPinned,
+  isPinnedForWriting,
+  PINS_MAX,
+  pinKeys,
+  unpinKeys,
+} from '../../src/keyspace/pins.ts';
 import { ShardWord, SLOT_TO_SHARD_SHIFT, shardWord } from '../../src/memory/layout.ts';
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
 import { Keys, makeKeyspace } from './bench.ts';
@@ -49,6 +56,24 @@ describe('pins', () => {
       expect(isPinned(theirs.memory, shardOf(slots[i]!), hashes[i]!)).toBe(false);
       expect(mine.memory.control[shardWord(shardOf(slots[i]!), ShardWord.Pinned)]).toBe(0);
     }
+  });
+
+  it('tell who is going to write', () => {
+    const mine = makeKeyspace({ thread: 1 });
+    const theirs = makeKeyspace({ thread: 2, buffers: mine.memory.buffers });
+    const others = makeKeyspace({ thread: 3, buffers: mine.memory.buffers });
+    const { slots, hashes, args } = locate(new Keys(mine), ['a', 'b']);
+    const isWritten = (): boolean => isPinnedForWriting(others.memory, shardOf(slots[0]!), hashes[0]!);
+    pinKeys(theirs.memory, slots, hashes, args, 2);
+    expect(isWritten()).toBe(false);
+    pinKeys(mine.memory, slots, hashes, args, 1, true);
+    expect(isWritten()).toBe(true);
+    expect(isPinnedForWriting(others.memory, shardOf(slots[1]!), hashes[1]!)).toBe(false);
+    expect(isPinned(others.memory, shardOf(slots[1]!), hashes[1]!)).toBe(true);
+    unpinKeys(mine.memory, slots, args, 1);
+    expect(isWritten()).toBe(false);
+    unpinKeys(theirs.memory, slots, args, 2);
+    expect(isPinned(others.memory, shardOf(slots[0]!), hashes[0]!)).toBe(false);
   });
 
   it('keep keys from expiry and eviction', () => {
