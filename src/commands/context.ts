@@ -19,6 +19,7 @@ import { ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { isCanonicalInt64, parseInteger } from '../protocol/numbers.ts';
 import { ReplyWriter } from '../protocol/reply-writer.ts';
 import { BlockRequest } from './blocking.ts';
+import { Effects } from './effects.ts';
 import { ErrorText } from './errors.ts';
 import type { ReplyFunction, ServerApi } from './server-api.ts';
 import type { Session } from './session.ts';
@@ -62,6 +63,8 @@ export class CommandContext {
   db = 0;
   /** Changes made by this command: what INFO's rdb_changes_since_last_save counts. */
   dirty = 0;
+  /** What the command leaves in the change stream, see effects.ts. */
+  readonly effects: Effects = new Effects(this);
   /** Set by an error reply of this command. */
   failed = false;
   /** The lookups of this command leave access words alone (CLIENT NO-TOUCH, OBJECT, ...). */

@@ -91,7 +91,23 @@ export const GlobalWord = {
   AwaitedGone: 704,
   /** Thread id of the worker that keeps the waiting clients. */
   WaitingThread: 736,
+  /** 1 while effects of commands are wanted: a log is written or a replica listens. Changed with all shards locked. */
+  ChangesWanted: 768,
+  /** Number of the last change, modulo 2^32: added to while the locks of the change are held. */
+  ChangeSeq: 800,
+  /** Number of the last change that is as safe on disk as appendfsync always promises. */
+  PersistedSeq: 832,
+  /** 1: appendfsync always, replies wait for PersistedSeq. */
+  HoldReplies: 864,
+  /** 1 while a snapshot runs, and its number, 1..255. Changed with all shards locked. */
+  SnapshotActive: 896,
+  SnapshotEpoch: 928,
+  /** Why writes are refused: a `WriteError`. */
+  WriteError: 960,
 } as const;
+
+/** Values of `GlobalWord.WriteError`: none; the last snapshot failed (stop-writes-on-bgsave-error); the log cannot be written. */
+export const WriteError = { None: 0, Snapshot: 1, Log: 2 } as const;
 
 /** Values of `GlobalWord.PauseMode`. */
 export const PauseMode = { None: 0, Writes: 1, All: 2 } as const;
