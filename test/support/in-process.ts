@@ -25,6 +25,7 @@ import { allocateSharedBuffers, type SharedBuffers, SharedMemory } from '../../s
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
 import type { Argument } from './raw-client.ts';
 import { RespParser, toValue, type Value } from './resp-parser.ts';
+import { commandsIn, type Told } from './told-commands.ts';
 
 const THREAD = 1;
 const SEED = [0x12345678, 0x1abcdef0] as const;
@@ -45,6 +46,8 @@ export interface InProcessOptions {
   buffers?: SharedBuffers;
   /** Id of the thread that works in the memory. Default 1. */
   thread?: number;
+  /** Whether to gather what commands leave in the change stream, see `told`. Default false. */
+  effects?: boolean;
 }
 
 export class InProcess {
@@ -57,6 +60,8 @@ export class InProcess {
   lastEstimate = 0;
   /** Changes that the last command counted. */
   lastDirty = 0;
+  /** With `effects`: what the last command left in the change stream, as the executor writes it. */
+  told: Told[] = [];
   /**
    * Called wherever a long command lets others have its shards: the locks are free then, and the keys pinned. A breath may
    * be taken at each of these places, so it always is.
@@ -79,6 +84,7 @@ export class InProcess {
     this.cx = new CommandContext(this.keyspace, this.#server(options.server ?? {}), options.mayBlock ?? true);
     this.session = new Session(1, '127.0.0.1:1', '127.0.0.1:6379', false, Date.now());
     this.session.resp = options.resp ?? 2;
+    this.cx.effects.wanted = options.effects ?? false;
     this.cx.pause = { breathe: () => this.#breathe(), expectLong: () => undefined };
   }
 
@@ -188,6 +194,8 @@ export class InProcess {
     this.#startDb = this.session.db;
     cx.db = this.session.db;
     cx.dirty = 0;
+    cx.effects.reset();
+    this.told = [];
     cx.failed = false;
     cx.noTouch = this.session.noTouch;
     cx.deferred = null;
@@ -257,10 +265,18 @@ export class InProcess {
       for (const shard of this.#locked) shard.release();
     }
     this.lastDirty = this.cx.dirty;
+    if (this.cx.effects.wanted) this.#takeEffects();
     if (!this.cx.handedOver) return;
     if (this.cx.mayBlock) throw new Error(`${command.name} was handed over by a thread that may block`);
     if (this.cx.dirty > 0 || this.cx.failed) throw new Error(`${command.name} was handed over too late`);
     this.cx.reply.truncate(mark);
+  }
+
+  /** A change of which the handler has told nothing is told in the client's words. */
+  #takeEffects(): void {
+    const { dirty, effects } = this.cx;
+    if (dirty !== 0 && !effects.told) effects.verbatim();
+    this.told = commandsIn(effects.buffer, effects.length);
   }
 
   #lockShards(command: Command): LockedShard[] {
