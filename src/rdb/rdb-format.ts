@@ -61,6 +61,39 @@ export const RdbType = {
   HashListpackEx: 25,
 } as const;
 
+/**
+ * What stands where a type would be in a file, and what follows. Files are drawn in file-writer.ts.
+ *
+ *   244  SlotInfo       lengths: slot, keys, keys with an expiry (for Redis Cluster; 7.4)
+ *   245  Function2      string: code of a library of functions
+ *   246  FunctionPreGa  as release candidates of 7.0 wrote it; Redis refuses it
+ *   247  ModuleAux      length: module's ID; what modules have written, see skip-value.ts
+ *   248  Idle           length: seconds since the next key was used
+ *   249  Freq           byte: how often it was used
+ *   250  Aux            string, string: a fact about the file
+ *   251  ResizeDb       lengths: keys, keys with an expiry of the database
+ *   252  ExpireTimeMs   8 bytes, little endian: when the next key expires, unix time in ms
+ *   253  ExpireTime     4 bytes, little endian: the same in seconds
+ *   254  SelectDb       length: database of the keys that follow
+ *   255  Eof            8 bytes of checksum follow (version 5 and later)
+ */
+export const RdbOpcode = {
+  SlotInfo: 244,
+  Function2: 245,
+  FunctionPreGa: 246,
+  ModuleAux: 247,
+  Idle: 248,
+  Freq: 249,
+  Aux: 250,
+  ResizeDb: 251,
+  ExpireTimeMs: 252,
+  ExpireTime: 253,
+  SelectDb: 254,
+  Eof: 255,
+} as const;
+/** The lowest opcode. */
+export const RDB_OPCODE_MIN = RdbOpcode.SlotInfo;
+
 /** Versions of the format: what Redis 7.0, 7.2 and 7.4 write. A value says which one it needs. */
 export const RdbVersion = { Redis70: 10, Redis72: 11, Redis74: 12 } as const;
 /** The newest version that is read. */
