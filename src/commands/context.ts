@@ -37,6 +37,11 @@ export interface KeyWatch {
   changed(db: number, slot: number, hash: number, input: Buffer, off: number, len: number): void;
 }
 
+/** Takes what a command has told of its effects: implemented by the change log of the thread (execution/change-log.ts). */
+export interface ChangeTarget {
+  append(cx: CommandContext): void;
+}
+
 /** What a long command tells the shard worker that runs it. */
 export interface Pause {
   /** See CommandContext.breathe. */
@@ -65,6 +70,8 @@ export class CommandContext {
   dirty = 0;
   /** What the command leaves in the change stream, see effects.ts. */
   readonly effects: Effects = new Effects(this);
+  /** Where effects go, null where none are wanted ever. */
+  changes: ChangeTarget | null = null;
   /** Set by an error reply of this command. */
   failed = false;
   /** The lookups of this command leave access words alone (CLIENT NO-TOUCH, OBJECT, ...). */
@@ -106,6 +113,14 @@ export class CommandContext {
   /** Unix time in ms at which this command runs. */
   get now(): number {
     return this.keyspace.now;
+  }
+
+  /**
+   * Whether the commands are those of a log that is loaded (Keyspace.setReplayTime). It is no time then, so that nothing expires; and
+   * what Redis takes from a log only, is taken.
+   */
+  get replaying(): boolean {
+    return this.keyspace.now === 0;
   }
 
   // ---- keys and records ----
@@ -309,6 +324,14 @@ export class CommandContext {
         this.argLen[arg]!,
       );
     }
+  }
+
+  /**
+   * Tells the effects of the command now, not after it: for commands that lock shards themselves, before they free them.
+   * The change has to be counted by then.
+   */
+  tellNow(): void {
+    if (this.effects.wanted) this.changes?.append(this);
   }
 
   /**

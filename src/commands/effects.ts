@@ -36,6 +36,9 @@ export class Effects {
   count = 0;
   /** Where the last one begins. */
   #entry = 0;
+  /** Where what stands for the client's command begins, and what is in front of it; -1 if there is nothing yet. */
+  #own = -1;
+  #before = 0;
   readonly #command: ToldCommand;
   readonly #digits = Buffer.allocUnsafe(NUMBER_BYTES);
 
@@ -48,7 +51,15 @@ export class Effects {
     this.told = false;
     this.length = 0;
     this.count = 0;
+    this.#own = -1;
     if (this.buffer.length > KEPT_BYTES) this.buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+  }
+
+  /** Leaves nothing more to tell of this command: all has been told. */
+  forget(): void {
+    this.told = true;
+    this.length = 0;
+    this.count = 0;
   }
 
   /**
@@ -57,7 +68,27 @@ export class Effects {
    */
   begin(argc: number, db = this.#command.db): void {
     this.told = true;
+    if (this.#own < 0) {
+      this.#own = this.length;
+      this.#before = this.count;
+    }
     this.#begin(argc, db);
+  }
+
+  /**
+   * Begins a command that is told in front of the client's, whatever that will be: what was deleted on its way.
+   * @param argc arguments that follow, its name included
+   */
+  beginBefore(argc: number, db = this.#command.db): void {
+    this.#begin(argc, db);
+  }
+
+  /** Takes back what begin() has begun, for a handler that failed and has changed nothing. */
+  withdraw(): void {
+    if (this.#own < 0) return;
+    this.length = this.#own;
+    this.count = this.#before;
+    this.#own = -1;
   }
 
   /** Appends an argument of the client's command. */

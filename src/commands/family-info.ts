@@ -3,11 +3,11 @@
 
 import type { CommandContext } from './context.ts';
 import { memoryLines } from './info-memory.ts';
+import { persistenceLines } from './info-persistence.ts';
 import {
   clientLines,
   clusterLines,
   cpuLines,
-  persistenceLines,
   replicationLines,
   serverLines,
   statsLines,

@@ -40,6 +40,7 @@ function swapDatabases(cx: CommandContext): void {
   withAllShards(cx, true, (shards) => {
     if (a !== b) for (const shard of shards) shard.index.swap(a, b);
     shards[0]!.count(ShardCounter.Dirty, 1);
+    tellVerbatim(cx);
     cx.reply.ok();
   });
 }
@@ -52,8 +53,16 @@ function flush(cx: CommandContext, db: number): void {
   const lazy = cx.argc === 2 ? cx.argIs(1, 'ASYNC') : cx.server.config.getBool('lazyfree-lazy-user-flush');
   withAllShards(cx, true, (shards) => {
     for (const shard of shards) shard.count(ShardCounter.Dirty, flushDatabase(shard, db, lazy));
+    tellVerbatim(cx);
     cx.reply.ok();
   });
+}
+
+/** Tells the command while all shards are locked, also if it has changed nothing, as Redis does. */
+function tellVerbatim(cx: CommandContext): void {
+  if (!cx.effects.wanted) return;
+  cx.effects.verbatim();
+  cx.tellNow();
 }
 
 /**

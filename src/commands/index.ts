@@ -22,6 +22,7 @@ import { listCommands } from './family-list.ts';
 import { listMoveCommands } from './family-list-move.ts';
 import { listSearchCommands } from './family-list-search.ts';
 import { memoryCommands } from './family-memory.ts';
+import { persistenceCommands } from './family-persistence.ts';
 import { serverCommands } from './family-server.ts';
 import { setCommands } from './family-set.ts';
 import { slowlogCommands } from './family-slowlog.ts';
@@ -58,6 +59,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   hyperloglogCommands,
   debugCommands,
   connectionCommands,
+  persistenceCommands,
   clientCommands,
   configCommands,
   slowlogCommands,

@@ -50,3 +50,9 @@ export function strerror(error: unknown): string {
     ? process.getBuiltinModule('node:util').getSystemErrorMessage(errno)
     : error.message;
 }
+
+/** As strerror(), of an error's number alone. @param errno as Node gives it: negative */
+export function errnoText(errno: number): string {
+  const util = process.getBuiltinModule('node:util');
+  return TEXTS[util.getSystemErrorName(errno)] ?? util.getSystemErrorMessage(errno);
+}

@@ -18,6 +18,7 @@ import { Stat, type Stats } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
 import { ClientRegistry, clientMethods } from './client-registry.ts';
 import { Connection } from './connection.ts';
+import { ReplyGate } from './reply-gate.ts';
 
 /** The worker that keeps waiting clients. */
 const KEEPER = 0;
@@ -54,6 +55,7 @@ export class AcceptorCore {
   readonly parser = new RequestParser();
   readonly batch: Batch;
   readonly registry = new ClientRegistry();
+  readonly gate: ReplyGate;
   queryBufferLimit = 0;
   outputLimit = { hard: 0, soft: 0, seconds: 0 };
   rateCommands = 0;
@@ -90,9 +92,10 @@ export class AcceptorCore {
     this.table = this.thread.table;
     const evictor = new Evictor(this.thread.keyspace, this.thread.config, this.thread.stats);
     const events = new ThreadEvents(this.thread.control, () => evictUntilRoom(evictor, false));
-    this.executor = new Executor(this.thread.keyspace, this.thread, events, false);
+    this.executor = new Executor(this.thread.keyspace, this.thread, events, false, this.thread.changes);
     this.batch = new Batch(this.executor, this.parser);
     this.#control = this.thread.keyspace.memory.control;
+    this.gate = new ReplyGate(this.#control);
     this.#toWorkers = start.rings.map((pair) => new RingProducer(pair.toWorker));
     this.#fromWorkers = start.rings.map((pair) => new RingConsumer(pair.toAcceptor));
     this.#followConfig();
@@ -219,6 +222,7 @@ export class AcceptorCore {
   }
 
   #wake(): void {
+    this.gate.release();
     for (let worker = 0; worker < this.#fromWorkers.length; worker++) {
       const consumer = this.#fromWorkers[worker]!;
       for (let message = consumer.receive(); message !== null; message = consumer.receive()) {

@@ -58,6 +58,9 @@ export class Connection {
   #softLimitSince = 0;
   /** Replies that are written at the end of this turn. */
   #unwritten: Buffer | null = null;
+  /** Bytes of replies that wait for the log to be on disk (appendfsync always), see reply-gate.ts. */
+  #held = 0;
+  #closesWhenWritten = false;
   totalInput = 0;
   totalOutput = 0;
 
@@ -91,7 +94,7 @@ export class Connection {
   }
   /** Bytes of replies that the client has not taken. */
   get outputPendingBytes(): number {
-    return this.socket.writableLength + (this.#unwritten === null ? 0 : this.#unwritten.length);
+    return this.socket.writableLength + this.#held + (this.#unwritten === null ? 0 : this.#unwritten.length);
   }
 
   /** Whether it waits for a key, or may do so by now for all that is known here. */
@@ -111,7 +114,8 @@ export class Connection {
   closeAfterWriting(): void {
     this.writeNow();
     this.#closing = true;
-    this.socket.destroySoon();
+    this.#closesWhenWritten = true;
+    if (this.#held === 0) this.socket.destroySoon();
   }
 
   /** Goes on after CLIENT PAUSE or a rate limit. */
@@ -377,6 +381,25 @@ export class Connection {
     const bytes = this.#unwritten;
     if (bytes === null) return;
     this.#unwritten = null;
+    const { gate } = this.#core;
+    if (gate.shut && (this.#held > 0 || !gate.open)) {
+      this.#held += bytes.length;
+      gate.hold(this, bytes);
+      if (this.#held > OUTPUT_PENDING_MAX) this.#stopReading();
+    } else this.#send(bytes);
+  }
+
+  /** Sends replies that were held back. */
+  release(bytes: Buffer): void {
+    this.#held -= bytes.length;
+    if (this.#closed) return;
+    this.#send(bytes);
+    if (this.#held > 0) return;
+    if (this.#closesWhenWritten) this.socket.destroySoon();
+    else if (this.#mayRead) this.#startReading();
+  }
+
+  #send(bytes: Buffer): void {
     const socket = this.socket;
     this.totalOutput += bytes.length;
     this.#core.stats.add(Stat.NetOutput, bytes.length);
@@ -450,7 +473,8 @@ export class Connection {
   }
 
   #startReading(): void {
-    if (!this.#paused || this.#rateTimer !== null || this.socket.writableLength > OUTPUT_PENDING_MAX) return;
+    if (!this.#paused || this.#rateTimer !== null) return;
+    if (this.socket.writableLength > OUTPUT_PENDING_MAX || this.#held > OUTPUT_PENDING_MAX) return;
     this.#paused = false;
     this.socket.resume();
   }

@@ -31,9 +31,11 @@ import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { GlobalWord, PauseMode, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
+import type { ChangeLog } from './change-log.ts';
 import { KeyLocks } from './key-locks.ts';
 import { LookAhead } from './look-ahead.ts';
 import type { WaiterService, WaiterTimes } from './waiter-service.ts';
+import { writeErrorText } from './write-error.ts';
 
 export const Outcome = {
   /** The reply is written. */
@@ -83,9 +85,12 @@ export interface ExecutorEvents {
 
 export class Executor implements WaiterTimes {
   readonly cx: CommandContext;
+  /** While a log is loaded: its commands are refused for nothing. */
+  replaying = false;
   readonly table: CommandTable;
   readonly ahead: LookAhead;
   readonly #locks: KeyLocks;
+  readonly #changes: ChangeLog | null;
   readonly #keyspace: Keyspace;
   readonly #events: ExecutorEvents;
   readonly #server: ServerApi;
@@ -109,8 +114,17 @@ export class Executor implements WaiterTimes {
   /** On the worker that keeps waiting clients, see keep(). */
   #waiters: WaiterService | null = null;
 
-  constructor(keyspace: Keyspace, server: ServerApi, events: ExecutorEvents, worker: boolean) {
+  /** @param changes where effects of commands go; null: nowhere, ever */
+  constructor(
+    keyspace: Keyspace,
+    server: ServerApi,
+    events: ExecutorEvents,
+    worker: boolean,
+    changes: ChangeLog | null = null,
+  ) {
     this.cx = new CommandContext(keyspace, server, worker);
+    this.#changes = changes;
+    this.cx.changes = changes;
     this.table = server.table;
     this.ahead = new LookAhead(keyspace);
     this.#locks = new KeyLocks(keyspace, this.cx, this.ahead, worker);
@@ -146,6 +160,7 @@ export class Executor implements WaiterTimes {
   end(): void {
     if (this.#grouped > 0) this.#closeGroup(performance.now());
     this.#locks.endBatch();
+    this.#changes?.wake();
     this.ahead.clear();
     this.#keyspace.meter.flush();
   }
@@ -165,6 +180,7 @@ export class Executor implements WaiterTimes {
     if (command.arity >= 0 ? argc !== command.arity : argc < -command.arity) {
       return this.#reject(command, wrongArity(command.name));
     }
+    if (this.replaying) return this.#run(command);
     const flags = command.flags;
     if (this.passwordSet && !cx.session.authenticated && (flags & CommandFlag.NoAuth) === 0)
       return this.#reject(command, ErrorText.NoAuth);
@@ -184,7 +200,14 @@ export class Executor implements WaiterTimes {
       const room = this.#events.makeRoom();
       if (!room && (flags & CommandFlag.Denyoom) !== 0) return this.#reject(command, ErrorText.OutOfMemory);
     }
+    if (control[GlobalWord.WriteError] !== 0 && this.#isStopped(command))
+      return this.#reject(command, writeErrorText(control[GlobalWord.WriteError]!));
     return this.#run(command);
+  }
+
+  /** Whether a command is refused while data cannot be saved: those that write, and PING, which asks how things are. */
+  #isStopped(command: Command): boolean {
+    return (command.flags & CommandFlag.Write) !== 0 || command.name === 'ping';
   }
 
   #run(command: Command): Outcome {
@@ -234,6 +257,9 @@ export class Executor implements WaiterTimes {
     cx.blocks = false;
     cx.reply.resp = cx.session.resp;
     const db = cx.session.db;
+    const { effects } = cx;
+    effects.wanted = this.#control[GlobalWord.ChangesWanted] !== 0;
+    if (effects.wanted) effects.reset();
     if (this.precise) {
       this.#groupStart = performance.now();
       locks.startedAt = this.#groupStart;
@@ -247,6 +273,7 @@ export class Executor implements WaiterTimes {
       cx.error(ErrorText.OutOfMemory);
     }
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
+    if (effects.wanted && !cx.handedOver) this.#changes!.append(cx);
     if (cx.blocks) return this.#wait(command, mark, db);
     if (cx.handedOver) {
       this.#locks.unlock();

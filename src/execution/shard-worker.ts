@@ -62,8 +62,9 @@ export class ShardWorker {
     });
     this.#background = new Background(this.thread);
     const events = new ThreadEvents(this.thread.control, () => this.#background.makeRoom());
-    this.#executor = new Executor(this.thread.keyspace, this.thread, events, true);
-    this.#waiters = start.number === 0 ? new WaiterService(this.thread.keyspace, this.thread) : null;
+    this.#executor = new Executor(this.thread.keyspace, this.thread, events, true, this.thread.changes);
+    this.#waiters =
+      start.number === 0 ? new WaiterService(this.thread.keyspace, this.thread, this.thread.changes) : null;
     if (this.#waiters !== null) this.#executor.keep(this.#waiters);
     this.#batch = new Batch(this.#executor, this.#parser);
     this.#control = this.thread.keyspace.memory.control;

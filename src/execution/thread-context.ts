@@ -10,6 +10,7 @@ import { Keyspace } from '../keyspace/keyspace.ts';
 import { Logger, type LogShare } from '../log/logger.ts';
 import { type SharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { type StatBuffers, Stats } from '../metrics/stats.ts';
+import { ChangeLog } from './change-log.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ControlPort, type Methods } from './control-port.ts';
 
@@ -38,6 +39,11 @@ export interface ThreadStart {
   /** Thread ids by number. */
   readonly acceptorThreads: readonly number[];
   readonly workerThreads: readonly number[];
+  /** Where a thread that executes commands puts its changes; null on the persistence worker. */
+  readonly changes: SharedArrayBuffer | null;
+  /** Those of all threads, for the persistence worker. */
+  readonly changeRings: readonly SharedArrayBuffer[];
+  readonly persistenceThread: number;
 }
 
 export class ThreadContext implements ServerApi {
@@ -50,6 +56,8 @@ export class ThreadContext implements ServerApi {
   readonly keyspace: Keyspace;
   readonly log: Logger;
   readonly control: ControlPort;
+  /** Not on the persistence worker. */
+  readonly changes: ChangeLog | null;
 
   /** @param methods what the supervisor may call, besides those every thread has */
   constructor(start: ThreadStart, role: string, methods: Methods) {
@@ -62,6 +70,10 @@ export class ThreadContext implements ServerApi {
     this.threadName = `${role}-${start.number}`;
     this.keyspace = new Keyspace(new SharedMemory(start.memory, start.thread), start.seed);
     this.log = Logger.attach(start.log);
+    this.changes =
+      start.changes === null
+        ? null
+        : new ChangeLog(this.keyspace.memory.control, start.changes, start.persistenceThread);
     this.control = new ControlPort(start.port, { ...this.#commonMethods(), ...methods }, (error) =>
       this.fatal(error),
     );

@@ -22,6 +22,7 @@ import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import { applyReplyMode } from './batch.ts';
+import type { ChangeLog } from './change-log.ts';
 import { encodeHandBack, HandOverStatus, sessionFlags } from './hand-over.ts';
 import { Waiter } from './waiter.ts';
 import { type AwaitedKey, WaitingRoom } from './waiting-room.ts';
@@ -60,18 +61,22 @@ export class WaiterService {
   /** Runs commands for waiters, apart from the one that was at work. */
   readonly #cx: CommandContext;
   readonly #view: RecordView;
+  readonly #changes: ChangeLog | null;
   #replies: WaiterReply[] = [];
   /** Whose commands the executor runs: acceptor and connection. */
   #acceptor = 0;
   #connection = 0;
 
-  constructor(keyspace: Keyspace, server: ServerApi) {
+  /** @param changes where effects of commands go; null: nowhere */
+  constructor(keyspace: Keyspace, server: ServerApi, changes: ChangeLog | null = null) {
     this.room = new WaitingRoom(keyspace.memory, server.stats);
     this.#keyspace = keyspace;
     this.#server = server;
     this.#cx = new CommandContext(keyspace, server, true);
     this.#cx.keyWatch = this.room;
     this.#cx.resumed = true;
+    this.#cx.changes = changes;
+    this.#changes = changes;
     this.#view = new RecordView(keyspace.memory);
   }
 
@@ -167,6 +172,8 @@ export class WaiterService {
     const started = performance.now();
     waiter.prepare(cx);
     cx.dirty = 0;
+    cx.effects.wanted = this.#changes?.wanted ?? false;
+    if (cx.effects.wanted) cx.effects.reset();
     cx.failed = false;
     cx.blocks = false;
     try {
@@ -178,6 +185,7 @@ export class WaiterService {
       cx.error(ErrorText.OutOfMemory);
     }
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
+    if (cx.effects.wanted) this.#changes!.append(cx);
     if (cx.blocks) {
       cx.reply.reset();
       return;

@@ -7,6 +7,7 @@ import { Structures } from '../structures/structures.ts';
 import { AccessClock } from './access.ts';
 import { seedKeyHash } from './key-hash.ts';
 import { Shard } from './shard.ts';
+import type { RecordSaver } from './snapshot.ts';
 
 export class Keyspace {
   readonly memory: SharedMemory;
@@ -16,6 +17,8 @@ export class Keyspace {
   readonly clock = new AccessClock();
   /** Unix time in ms that commands run at; set once per read or batch, as Redis caches its clock. */
   now = 0;
+  /** What saves records for snapshots on this thread; null where there are none. */
+  saver: RecordSaver | null = null;
 
   /** @param seed the server's key of the index hash, see randomSeed() */
   constructor(memory: SharedMemory, seed: readonly [number, number]) {
@@ -32,6 +35,15 @@ export class Keyspace {
 
   setTime(now: number): void {
     this.now = now;
+    this.clock.setTime(now);
+  }
+
+  /**
+   * As setTime(), for commands of a log that is loaded: nothing expires, since the log says what has. Keys whose time came
+   * while the server was down must be there until the end of the log, or its commands would make them anew.
+   */
+  setReplayTime(now: number): void {
+    this.now = 0;
     this.clock.setTime(now);
   }
 

@@ -99,9 +99,15 @@ export const GlobalWord = {
   PersistedSeq: 832,
   /** 1: appendfsync always, replies wait for PersistedSeq. */
   HoldReplies: 864,
-  /** 1 while a snapshot runs, and its number, 1..255. Changed with all shards locked. */
+  /** While a snapshot runs: its number; a negative one while records are swept; else 0. See keyspace/snapshot.ts. */
   SnapshotActive: 896,
+  /**
+   * The epoch of the last snapshot: 0, then 1..255 and 1 again. Changed with all shards locked. Beside it, as they are
+   * hardly ever written: the last number given out, and snapshots in a row that were not brought to their end.
+   */
   SnapshotEpoch: 928,
+  SnapshotLast: 929,
+  SnapshotVoided: 930,
   /** Why writes are refused: a `WriteError`. */
   WriteError: 960,
 } as const;
@@ -174,6 +180,9 @@ export const ShardWord = {
   Awaited: 4,
   AwaitedGone: 5,
   GoneMark: 6,
+  /** Of snapshots: records being saved while the lock is free; the number of the last walk that came to the shard's end. */
+  Saving: 7,
+  Walked: 8,
   /** First of 64 words of bits by index hash; they end the header. */
   AwaitedBits: 32,
 } as const;

@@ -75,6 +75,49 @@ export const ServerGauge = {
 } as const;
 const SERVER_GAUGE_COUNT = 16;
 
+/** What the persistence worker publishes: INFO's section of that name. Times are unix time in ms, 0 for never. */
+export const PersistenceGauge = {
+  LoadStartedAt: 0,
+  LoadTotalBytes: 1,
+  LoadedBytes: 2,
+  KeysExpiredAtLoad: 3,
+  KeysLoaded: 4,
+  /** Changes counted in all when the snapshot began that was saved last. */
+  DirtyAtSave: 5,
+  /** 1 while a snapshot for an RDB file runs; since when. */
+  SaveRuns: 6,
+  SaveStartedAt: 7,
+  LastSaveAt: 8,
+  /** 1: the last one failed. */
+  LastSaveFailed: 9,
+  /** Seconds that it took, plus one; 0: there was none. */
+  LastSaveSeconds: 10,
+  Saves: 11,
+  AofOn: 12,
+  RewriteRuns: 13,
+  RewriteStartedAt: 14,
+  RewriteScheduled: 15,
+  LastRewriteFailed: 16,
+  LastRewriteSeconds: 17,
+  Rewrites: 18,
+  RewriteFailures: 19,
+  AofWriteFailed: 20,
+  AofBytes: 21,
+  AofBaseBytes: 22,
+  AofPendingBytes: 23,
+  FsyncRuns: 24,
+  DelayedFsyncs: 25,
+  /** Of the running snapshot. */
+  KeysSaved: 26,
+  KeysToSave: 27,
+  /** Bytes of records preserved for the running snapshot and the last ones: what copy-on-write costs Redis. */
+  PreservedBytes: 28,
+  LastSavePreserved: 29,
+  LastRewritePreserved: 30,
+  SaveScheduled: 31,
+} as const;
+const PERSISTENCE_GAUGE_COUNT = 48;
+
 /** Gauges: CONFIG RESETSTAT leaves them alone. */
 const GAUGES: ReadonlySet<number> = new Set([
   Stat.Clients,
@@ -113,6 +156,7 @@ export interface StatBuffers {
   readonly latency: SharedArrayBuffer;
   readonly errors: SharedArrayBuffer;
   readonly server: SharedArrayBuffer;
+  readonly persistence: SharedArrayBuffer;
   readonly commandCount: number;
 }
 
@@ -127,6 +171,7 @@ export function allocateStats(commandCount: number, threadCount = THREADS_MAX): 
     latency: new SharedArrayBuffer(threadCount * commandCount * LATENCY_BUCKETS * 8),
     errors: new SharedArrayBuffer(threadCount * ERROR_PREFIXES.length * 8),
     server: new SharedArrayBuffer(SERVER_GAUGE_COUNT * 8),
+    persistence: new SharedArrayBuffer(PERSISTENCE_GAUGE_COUNT * 8),
     commandCount,
   };
 }
@@ -139,6 +184,8 @@ export class Stats {
   readonly errors: Float64Array;
   /** By ServerGauge. */
   readonly server: Float64Array;
+  /** By PersistenceGauge. */
+  readonly persistence: Float64Array;
   readonly commandCount: number;
   /** latency-tracking: whether this thread keeps histograms of commands. */
   latencyTracking = true;
@@ -156,6 +203,7 @@ export class Stats {
     this.latency = new Float64Array(buffers.latency);
     this.errors = new Float64Array(buffers.errors);
     this.server = new Float64Array(buffers.server);
+    this.persistence = new Float64Array(buffers.persistence);
     this.commandCount = buffers.commandCount;
     const block = thread - 1;
     this.statBase = block * STAT_COUNT;

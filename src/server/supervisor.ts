@@ -68,7 +68,7 @@ export class Supervisor implements SupervisorApi {
     const memory = allocateSharedBuffers(config.getInt('databases'));
     const stats = allocateStats(
       COMMAND_COUNT,
-      SUPERVISOR_THREAD + this.facts.acceptors + this.facts.shardWorkers,
+      SUPERVISOR_THREAD + this.facts.acceptors + this.facts.shardWorkers + 1,
     );
     const seed = randomSeed();
     this.stats = new Stats(stats, SUPERVISOR_THREAD);
@@ -167,6 +167,10 @@ export class Supervisor implements SupervisorApi {
       'call-threads': ({ method, payload }: { method: string; payload: unknown }) =>
         this.threads.callAll(method, payload),
       'client-unblock': (request: unknown) => this.threads.callKeeper('client-unblock', request),
+      'call-persistence': ({ method, payload }: { method: string; payload: unknown }) =>
+        this.threads.callPersistence(method, payload),
+      'call-keeper': ({ method, payload }: { method: string; payload: unknown }) =>
+        this.threads.callKeeper(method, payload),
       monitor: (line: string) => this.threads.tellAcceptors('monitor-line', line),
       slow: (entry: SlowEntry) => this.slowLog.add(entry),
     };

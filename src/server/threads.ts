@@ -7,6 +7,7 @@ import type { ConfigStore } from '../config/store.ts';
 import { ControlPort, type Methods } from '../execution/control-port.ts';
 import type { RingPair, ThreadStart } from '../execution/thread-context.ts';
 import type { Logger } from '../log/logger.ts';
+import { allocateChangeRing } from '../memory/change-ring.ts';
 import { ring } from '../memory/doorbell.ts';
 import { allocateRing } from '../memory/ring.ts';
 import type { SharedBuffers } from '../memory/shared-memory.ts';
@@ -14,6 +15,8 @@ import type { StatBuffers } from '../metrics/stats.ts';
 
 /** Measured with values of 1 MB: a third to a half less time than rings of 256 KiB, whose sides wait for each other more. */
 const RING_BYTES = 1024 * 1024;
+/** Of a thread's changes: some ten milliseconds of small writes. */
+const CHANGE_RING_BYTES = 4 * 1024 * 1024;
 /** Thread id of the supervisor. */
 export const SUPERVISOR_THREAD = 1;
 
@@ -40,6 +43,7 @@ export interface ThreadsOptions {
 export class Threads {
   readonly acceptors: ThreadHandle[] = [];
   readonly workers: ThreadHandle[] = [];
+  readonly persistence: ThreadHandle;
   readonly #options: ThreadsOptions;
   readonly #ready: Promise<void>[] = [];
   readonly #controlWords: Int32Array;
@@ -56,7 +60,12 @@ export class Threads {
     const rings: RingPair[][] = acceptorThreads.map(() =>
       workerThreads.map(() => ({ toWorker: allocateRing(RING_BYTES), toAcceptor: allocateRing(RING_BYTES) })),
     );
-    const common = { acceptorThreads, workerThreads };
+    const persistenceThread = SUPERVISOR_THREAD + 1 + acceptors + shardWorkers;
+    const changeRings = [...acceptorThreads, ...workerThreads].map(() =>
+      allocateChangeRing(CHANGE_RING_BYTES),
+    );
+    const common = { acceptorThreads, workerThreads, persistenceThread, changeRings: [] };
+    this.persistence = this.#start('persistence', 0, persistenceThread, [], null, { ...common, changeRings });
     for (let i = 0; i < shardWorkers; i++) {
       this.workers.push(
         this.#start(
@@ -64,12 +73,15 @@ export class Threads {
           i,
           workerThreads[i]!,
           rings.map((row) => row[i]!),
+          changeRings[acceptors + i]!,
           common,
         ),
       );
     }
     for (let i = 0; i < acceptors; i++) {
-      this.acceptors.push(this.#start('acceptor', i, acceptorThreads[i]!, rings[i]!, common));
+      this.acceptors.push(
+        this.#start('acceptor', i, acceptorThreads[i]!, rings[i]!, changeRings[i]!, common),
+      );
     }
   }
 
@@ -91,10 +103,15 @@ export class Threads {
     return this.workers[0]!.control.call(method, payload);
   }
 
+  callPersistence(method: string, payload?: unknown): Promise<unknown> {
+    return this.persistence.control.call(method, payload);
+  }
+
   async callAll(method: string, payload?: unknown): Promise<unknown[]> {
     const answers = await Promise.all([
       this.callAcceptors(method, payload),
       this.callWorkers(method, payload),
+      this.callPersistence(method, payload),
     ]);
     return answers.flat();
   }
@@ -104,16 +121,17 @@ export class Threads {
   }
 
   #start(
-    kind: 'acceptor' | 'shard',
+    kind: 'acceptor' | 'shard' | 'persistence',
     number: number,
     thread: number,
     rings: readonly RingPair[],
-    common: Pick<ThreadStart, 'acceptorThreads' | 'workerThreads'>,
+    changes: SharedArrayBuffer | null,
+    common: Pick<ThreadStart, 'acceptorThreads' | 'workerThreads' | 'persistenceThread' | 'changeRings'>,
   ): ThreadHandle {
     const { memory, stats, seed, config, renames, log, facts, methods, fatal } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const start: ThreadStart = {
-      memory, stats, seed, config: config.serialize(), renames, log: log.share(), facts, port: port2, thread, number, rings, ...common,
+      memory, stats, seed, config: config.serialize(), renames, log: log.share(), facts, port: port2, thread, number, rings, changes, ...common,
     }; // biome-ignore format: shorthand
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`../../workers/${kind}.${extension}`, import.meta.url), {

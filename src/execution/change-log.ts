@@ -1,0 +1,124 @@
+// The change ring of a thread that executes commands, as those see it who change data: what to append, and in which form.
+//
+// append() is called while the locks of what was changed are held: the number that the change gets there is its place in
+// the stream (memory/change-ring.ts). wake() comes later, once for many changes.
+
+import type { CommandContext } from '../commands/context.ts';
+import type { Effects } from '../commands/effects.ts';
+import type { SnapshotSink } from '../keyspace/snapshot.ts';
+import { ChangeKind, ChangeProducer } from '../memory/change-ring.ts';
+import { ring } from '../memory/doorbell.ts';
+import { GlobalWord } from '../memory/layout.ts';
+
+const ENTRY_HEADER = 8;
+const STAR = 0x2a;
+const NOTHING = Buffer.alloc(0);
+
+export class ChangeLog implements SnapshotSink {
+  readonly #control: Int32Array;
+  readonly #producer: ChangeProducer;
+  readonly #thread: number;
+  /** Whether the persistence worker has to be told that there is something. */
+  #unsaid = false;
+
+  /** @param thread id of the persistence worker's thread */
+  constructor(control: Int32Array, changes: SharedArrayBuffer, thread: number) {
+    this.#control = control;
+    this.#thread = thread;
+    this.#producer = new ChangeProducer(changes, () => ring(control, thread));
+  }
+
+  /** Whether effects are wanted. To be asked with a lock held. */
+  get wanted(): boolean {
+    return this.#control[GlobalWord.ChangesWanted] !== 0;
+  }
+
+  /** Appends what a command leaves behind, if anything. */
+  append(cx: CommandContext): void {
+    const { effects } = cx;
+    if (!effects.told && cx.dirty !== 0) {
+      if (effects.count === 0) {
+        const start = requestStart(cx);
+        if (start >= 0) {
+          const last = cx.argc - 1;
+          const end = cx.argOff[last]! + cx.argLen[last]! + 2;
+          this.#put(ChangeKind.Effect, cx.db, cx.input, start, end - start);
+          return;
+        }
+      }
+      effects.verbatim();
+    }
+    this.told(effects);
+  }
+
+  /** Appends what was told, and forgets it. */
+  told(effects: Effects): void {
+    const { count, buffer, length } = effects;
+    if (count === 1) {
+      this.#put(ChangeKind.Effect, buffer.readInt32LE(0), buffer, ENTRY_HEADER, length - ENTRY_HEADER);
+    } else if (count > 1) this.#put(ChangeKind.Unit, 0, buffer, 0, length);
+    effects.forget();
+  }
+
+  /** Puts a mark at this place of the stream. */
+  marker(bytes: Buffer): void {
+    this.#put(ChangeKind.Marker, 0, bytes, 0, bytes.length);
+  }
+
+  entries(snapshot: number, db: number, part: boolean, bytes: Buffer, off: number, len: number): void {
+    this.#producer.put(part ? ChangeKind.SnapshotPart : ChangeKind.Snapshot, db, snapshot, bytes, off, len);
+    this.#said();
+  }
+
+  shardDone(snapshot: number, shard: number): void {
+    this.#producer.put(ChangeKind.SnapshotShard, shard, snapshot, NOTHING, 0, 0);
+    this.#said();
+  }
+
+  voided(snapshot: number, reason: number): void {
+    this.#producer.put(ChangeKind.SnapshotVoid, reason, snapshot, NOTHING, 0, 0);
+    this.#said();
+  }
+
+  /** Wakes the persistence worker if it has not heard of something yet. */
+  wake(): void {
+    if (!this.#unsaid) return;
+    this.#unsaid = false;
+    ring(this.#control, this.#thread);
+  }
+
+  #put(kind: number, db: number, bytes: Buffer, off: number, len: number): void {
+    const seq = (Atomics.add(this.#control, GlobalWord.ChangeSeq, 1) + 1) | 0;
+    this.#producer.put(kind, db, seq, bytes, off, len);
+    this.#said();
+  }
+
+  #said(): void {
+    this.#unsaid = true;
+    if (this.#producer.crowded) this.wake();
+  }
+}
+
+/**
+ * Where the command begins in its input if it came as an array of bulk strings, all of a piece: its bytes can then be
+ * copied as they are. The parser takes no other spelling of a length than the one without leading zeros and signs.
+ * @returns -1 if not
+ */
+function requestStart(cx: CommandContext): number {
+  const { argc, argOff, argLen, input } = cx;
+  if (argc < 2) return -1;
+  for (let i = 1; i < argc; i++) {
+    const len = argLen[i]!;
+    if (argOff[i] !== argOff[i - 1]! + argLen[i - 1]! + 2 + headBytes(len)) return -1;
+  }
+  const start = argOff[0]! - headBytes(argLen[0]!) - headBytes(argc);
+  return start >= 0 && input[start] === STAR ? start : -1;
+}
+
+/** Bytes of `$<n>\r\n`. */
+function headBytes(n: number): number {
+  if (n < 10) return 4;
+  if (n < 100) return 5;
+  if (n < 1000) return 6;
+  return 3 + String(n).length;
+}
