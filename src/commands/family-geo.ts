@@ -47,6 +47,20 @@ function geoadd(cx: CommandContext): void {
     tools.scores[i] = encodeScore(place.longitude, place.latitude);
   }
   addScored(cx, arg + 2, 3, count, options);
+  if (cx.effects.wanted && cx.dirty !== 0) tellScores(cx, arg, count);
+}
+
+/** Tells the places as scores, and in lower case, as Redis does. @param first argument index of the first place */
+function tellScores(cx: CommandContext, first: number, count: number): void {
+  const { effects } = cx;
+  const { scores } = zsetTools(cx);
+  effects.begin(first + count * 2);
+  effects.text('zadd');
+  for (let arg = 1; arg < first; arg++) effects.arg(arg);
+  for (let i = 0; i < count; i++) {
+    effects.integer(BigInt(scores[i]!));
+    effects.arg(first + i * 3 + 2);
+  }
 }
 
 /** GEODIST key member member [unit] */

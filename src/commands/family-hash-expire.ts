@@ -22,6 +22,7 @@ import {
   meetField,
   readHash,
   replyValue,
+  tellExpired,
   writeHash,
 } from './hash-tools.ts';
 import { handOverLong } from './string-values.ts';
@@ -44,6 +45,9 @@ const Text = {
   Mismatch: 'ERR The `numfields` parameter must match the number of arguments',
   Negative: 'ERR invalid expire time, must be >= 0',
 } as const;
+
+/** Argument indices of the fields that the running command has changed; gathered only if effects are wanted. */
+const changedFields: number[] = [];
 
 export const hashExpireCommands: FamilyHandlers = {
   HEXPIRE: { run: (cx) => hexpire(cx, true, true), place: Place.InPlace },
@@ -144,17 +148,67 @@ function hexpire(cx: CommandContext, seconds: boolean, relative: boolean): void 
     view.makeExpiring();
   }
   cx.reply.arrayHeader(cx.argc - first);
+  changedFields.length = 0;
   let changes = 0;
   try {
     for (let arg = first; arg < cx.argc; arg++) {
       const outcome = found === 1 ? setExpiry(cx, arg, expireAt, when) : Outcome.NoField;
-      if (outcome > 0) changes++;
+      if (outcome > 0) {
+        changes++;
+        noteChanged(cx, arg);
+      }
       cx.reply.integer(outcome);
     }
   } finally {
     // Out of memory half-way: what is changed, is changed, and counts. So below.
     if (found === 1) finishChanges(cx, changes);
+    tellExpiry(cx, expireAt);
   }
+}
+
+// What is told: the fields that were changed and no others, as Redis 8 does.
+
+function noteChanged(cx: CommandContext, arg: number): void {
+  if (cx.effects.wanted) changedFields.push(arg);
+}
+
+/** Tells the new expiry of the fields changed. */
+function tellExpiry(cx: CommandContext, expireAt: number): void {
+  const { effects } = cx;
+  if (changedFields.length === 0) return;
+  if (expireAt <= cx.now) {
+    tellDeletion(cx);
+    return;
+  }
+  effects.begin(changedFields.length + 5);
+  effects.text('HPEXPIREAT');
+  effects.arg(1);
+  effects.integer(expireAt);
+  effects.text('FIELDS');
+  effects.integer(changedFields.length);
+  for (let i = 0; i < changedFields.length; i++) effects.arg(changedFields[i]!);
+}
+
+/** Tells that the fields changed are deleted. */
+function tellDeletion(cx: CommandContext): void {
+  const { effects } = cx;
+  if (changedFields.length === 0) return;
+  effects.begin(changedFields.length + 2);
+  effects.text('HDEL');
+  effects.arg(1);
+  for (let i = 0; i < changedFields.length; i++) effects.arg(changedFields[i]!);
+}
+
+/** Tells that the fields changed expire no more. */
+function tellPersistence(cx: CommandContext): void {
+  const { effects } = cx;
+  if (changedFields.length === 0) return;
+  effects.begin(changedFields.length + 4);
+  effects.text('HPERSIST');
+  effects.arg(1);
+  effects.text('FIELDS');
+  effects.integer(changedFields.length);
+  for (let i = 0; i < changedFields.length; i++) effects.arg(changedFields[i]!);
 }
 
 function conditionArgument(cx: CommandContext, arg: number): number {
@@ -235,6 +289,7 @@ function hpersist(cx: CommandContext): void {
   const view = hashView(cx);
   if (found === 1 && handOverLong(cx, changeWork(cx, cx.argc - first), 0, 0)) return;
   cx.reply.arrayHeader(cx.argc - first);
+  changedFields.length = 0;
   let changed = false;
   try {
     for (let arg = first; arg < cx.argc; arg++) {
@@ -243,12 +298,14 @@ function hpersist(cx: CommandContext): void {
       else {
         view.setExpiry(-1);
         changed = true;
+        noteChanged(cx, arg);
         cx.reply.integer(1);
       }
     }
   } finally {
     // Counted as one change, however many fields there are, as in Redis.
     if (found === 1) finishChanges(cx, changed ? 1 : 0);
+    tellPersistence(cx);
   }
 }
 
@@ -263,6 +320,7 @@ function hgetdel(cx: CommandContext): void {
   const view = hashView(cx);
   if (found === 1 && handOverLong(cx, fieldWork(view, (cx.argc - first) * 2), 0, 0)) return;
   cx.reply.arrayHeader(cx.argc - first);
+  changedFields.length = 0;
   let removed = 0;
   for (let arg = first; arg < cx.argc; arg++) {
     if (found === 0 || isGone(view) || view.size === 0 || !meetField(cx, 1, arg)) {
@@ -272,8 +330,10 @@ function hgetdel(cx: CommandContext): void {
     replyValue(cx, view);
     view.removeFound();
     removed++;
+    noteChanged(cx, arg);
   }
   if (found === 1) finishChanges(cx, removed);
+  tellDeletion(cx);
 }
 
 /** `HGETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST] FIELDS numfields field [field ...]` */
@@ -295,6 +355,7 @@ function hgetex(cx: CommandContext): void {
     if (expires || persists) view.makeExpiring();
   }
   cx.reply.arrayHeader(cx.argc - first);
+  changedFields.length = 0;
   let changes = 0;
   try {
     for (let arg = first; arg < cx.argc; arg++) {
@@ -303,16 +364,16 @@ function hgetex(cx: CommandContext): void {
         continue;
       }
       replyValue(cx, view);
-      if (expires) {
-        applyExpiry(cx, expireAt);
-        changes++;
-      } else if (persists && view.expireAt >= 0) {
-        view.setExpiry(-1);
-        changes++;
-      }
+      if (expires) applyExpiry(cx, expireAt);
+      else if (persists && view.expireAt >= 0) view.setExpiry(-1);
+      else continue;
+      changes++;
+      noteChanged(cx, arg);
     }
   } finally {
     if (found === 1) finishChanges(cx, changes);
+    if (expires) tellExpiry(cx, expireAt);
+    else tellPersistence(cx);
   }
 }
 
@@ -355,8 +416,29 @@ function hsetex(cx: CommandContext): void {
   } finally {
     // Out of memory half-way: what is in, is in, and counts.
     finishChanges(cx, (arg - first) / 2);
+    if (cx.effects.wanted && setex.expires && arg > first) tellSetex(cx, arg);
   }
   cx.reply.integer(1);
+}
+
+/** Tells an HSETEX that sets expiries: with the time that they came to, or as a deletion if that has passed. */
+function tellSetex(cx: CommandContext, end: number): void {
+  const { effects } = cx;
+  const { first, expireAt } = setex;
+  if (expireAt <= cx.now) {
+    changedFields.length = 0;
+    for (let arg = first; arg < end; arg += 2) changedFields.push(arg);
+    tellDeletion(cx);
+    return;
+  }
+  effects.begin(end - first + 6);
+  effects.text('HSETEX');
+  effects.arg(1);
+  effects.text('PXAT');
+  effects.integer(expireAt);
+  effects.text('FIELDS');
+  effects.integer((end - first) / 2);
+  for (let arg = first; arg < end; arg++) effects.arg(arg);
 }
 
 /** Whether FNX or FXX holds for the fields of a hash that is there. */
@@ -384,7 +466,10 @@ function setWithExpiry(cx: CommandContext, arg: number): void {
     return;
   }
   // An expired field is none whose expiry could be kept.
-  if (keep && view.find(input, off, len) && view.isExpired(cx.now)) view.removeFound();
+  if (keep && view.find(input, off, len) && view.isExpired(cx.now)) {
+    if (cx.effects.wanted) tellExpired(cx, 1, arg);
+    view.removeFound();
+  }
   view.set(input, off, len, input, valueOff, valueLen, keep || expires);
   if (!expires) return;
   view.find(input, off, len);

@@ -21,6 +21,7 @@ import { References, TrimBy, type TrimSpec, trimStream } from '../structures/str
 import type { CommandContext } from './context.ts';
 import { ErrorText, wrongArity } from './errors.ts';
 import { streamDeleteCommands } from './stream-delete.ts';
+import { tellTrimmed } from './stream-effects.ts';
 import { streamGroupCommands } from './stream-group-commands.ts';
 import { streamInfoCommands } from './stream-info.ts';
 import { AddOptions, IdSource, isStar } from './stream-options.ts';
@@ -32,6 +33,7 @@ import {
   FIND_WORK,
   idArgument,
   longArgument,
+  noteTime,
   PENDING_WORK,
   peekStream,
   readStream,
@@ -120,7 +122,7 @@ function append(cx: CommandContext, tools: StreamTools, first: number): boolean 
 function nextId(cx: CommandContext, stream: Stream, id: Int32Array): boolean {
   const { words, lastIdAt } = stream;
   if (options.source === IdSource.Clock) {
-    setMs(id, 0, cx.now);
+    setMs(id, 0, noteTime(cx));
     if (compareIds(id, 0, words, lastIdAt) > 0) return true;
     // The clock stands still or was set back: the last ID goes on.
     copyId(words, lastIdAt, id, 0);
@@ -137,7 +139,21 @@ function nextId(cx: CommandContext, stream: Stream, id: Int32Array): boolean {
 function finishAdd(cx: CommandContext, tools: StreamTools): void {
   cx.reply.bulkBytes(tools.text, 0, tools.formatId(tools.id, 0));
   cx.keyChanged(1);
-  if (tools.spec.by !== TrimBy.Nothing) trimStream(tools.stream, tools.spec);
+  const { spec, stream } = tools;
+  let trimmed = spec.by === TrimBy.Nothing;
+  try {
+    if (!trimmed) trimStream(stream, spec);
+    trimmed = true;
+  } finally {
+    if (cx.effects.wanted) tellAdd(cx, tools, !trimmed);
+  }
+}
+
+/** An XADD that says all, is told as it is. */
+function tellAdd(cx: CommandContext, tools: StreamTools, failed: boolean): void {
+  const { approximate, by } = tools.spec;
+  if (options.source === IdSource.Given && !failed && !(approximate && by !== TrimBy.Nothing)) return;
+  tellTrimmed(cx, tools, options, options.idArg, failed);
 }
 
 /** What is copied, and what a trim may take. */
@@ -160,9 +176,25 @@ function xtrim(cx: CommandContext): void {
   }
   const found = writeStream(cx, 1);
   if (found < 0) return;
-  const deleted = found === 0 ? 0 : trimStream(tools.stream, tools.spec);
-  if (deleted > 0) cx.keyChanged(1, deleted);
-  cx.reply.integer(deleted);
+  if (found === 0) {
+    cx.reply.integer(0);
+    return;
+  }
+  const { stream, spec } = tools;
+  const before = stream.length;
+  let done = false;
+  try {
+    trimStream(stream, spec);
+    done = true;
+  } finally {
+    // Out of memory half-way: what is gone, is gone, and counts.
+    const deleted = before - stream.length;
+    if (deleted > 0) {
+      cx.keyChanged(1, deleted);
+      if (cx.effects.wanted && (spec.approximate || !done)) tellTrimmed(cx, tools, options, 0, !done);
+    }
+  }
+  cx.reply.integer(before - stream.length);
 }
 
 function estimateTrim(cx: CommandContext, adding: boolean): number {

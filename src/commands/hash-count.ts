@@ -82,8 +82,28 @@ export function hincrbyfloat(cx: CommandContext): void {
     return;
   }
   const text = Buffer.from(sum, 'latin1');
+  const expireAt = found === Found.Field ? view.expireAt : -1;
   store(cx, found, text, text.length);
+  if (cx.effects.wanted) tellValue(cx, text, expireAt);
   cx.reply.bulkBytes(text, 0, text.length);
+}
+
+/** Tells the result: other libraries might round otherwise. HSET takes the field's expiry away, so that is told, too. */
+function tellValue(cx: CommandContext, text: Buffer, expireAt: number): void {
+  const { effects } = cx;
+  effects.begin(4);
+  effects.text('HSET');
+  effects.arg(1);
+  effects.arg(2);
+  effects.bytes(text, 0, text.length);
+  if (expireAt < 0) return;
+  effects.begin(6);
+  effects.text('HPEXPIREAT');
+  effects.arg(1);
+  effects.integer(expireAt);
+  effects.text('FIELDS');
+  effects.integer(1);
+  effects.arg(2);
 }
 
 /** Looks for field 2 of key 1. @returns one of Found */

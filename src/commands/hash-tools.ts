@@ -108,22 +108,46 @@ export function meetField(cx: CommandContext, arg: number, field: number): boole
   const { view } = hashTools(cx);
   if (!view.find(cx.input, cx.argOff[field]!, cx.argLen[field]!)) return false;
   if (!view.isExpired(cx.now)) return true;
-  removeExpired(cx, arg, view);
+  removeExpired(cx, arg, field, view);
   return false;
 }
 
-function removeExpired(cx: CommandContext, arg: number, view: HashView): void {
+function removeExpired(cx: CommandContext, arg: number, field: number, view: HashView): void {
   if (isPinned(cx.keyspace.memory, view.rec.shard, view.rec.hash)) return;
+  if (cx.effects.wanted) tellExpired(cx, arg, field);
   view.removeFound();
   view.shard.count(ShardCounter.ExpiredFields, 1);
   finish(cx, view);
   cx.keyChanged(arg, 0);
 }
 
+/** Tells, in front of the command's own effect, that a field is gone. @param field argument index of its name */
+export function tellExpired(cx: CommandContext, arg: number, field: number): void {
+  const { effects } = cx;
+  effects.beginBefore(3);
+  effects.text('HDEL');
+  effects.arg(arg);
+  effects.arg(field);
+}
+
+/** As tellExpired, of all fields that have expired and are still there. */
+function tellAllExpired(cx: CommandContext, arg: number): void {
+  const { effects, now } = cx;
+  const { view } = hashTools(cx);
+  const count = view.countExpired(now);
+  if (count === 0) return;
+  effects.beginBefore(2 + count);
+  effects.text('HDEL');
+  effects.arg(arg);
+  view.begin();
+  while (view.next()) if (view.isExpired(now)) effects.bytes(view.keyBuf, view.keyOff, view.keyLen);
+}
+
 /** Removes all fields that have expired, and the hash with the last one. */
 export function removeAllExpired(cx: CommandContext, arg: number): void {
   const { view } = hashTools(cx);
   if (isPinned(cx.keyspace.memory, view.rec.shard, view.rec.hash)) return;
+  if (cx.effects.wanted) tellAllExpired(cx, arg);
   let from = 0;
   let removed = 0;
   do {

@@ -12,6 +12,7 @@
 import { Encoding } from '../keyspace/record.ts';
 import type { SetView } from '../keyspace/set-view.ts';
 import { parseInteger64 } from '../protocol/numbers.ts';
+import type { Member } from '../structures/member.ts';
 import { argLong } from './arguments.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
@@ -34,6 +35,8 @@ import { type FamilyHandlers, Place } from './table.ts';
 const STAY_FACTOR = 5;
 /** SRANDMEMBER walks through the set when it is to return more than a third of it. */
 const WALK_FACTOR = 3;
+/** SPOP tells so many members in one SREM, as Redis 7.4 does. */
+const TOLD_AT_ONCE = 1024;
 const COUNT_MAX = 2n ** 63n - 1n;
 /** A client can ask for more random members than fit into memory; Redis would end here, too. */
 const REPLY_BYTES_MAX = 2 * 1024 ** 3;
@@ -62,9 +65,33 @@ function spop(cx: CommandContext): void {
   if (handOverLong(cx, memberWork(view, 1), 0, 0)) return;
   view.random(tools.member);
   replyMember(cx, tools.member);
+  if (cx.effects.wanted) {
+    beginRemoval(cx, 1);
+    tellMember(cx, tools.member);
+  }
   view.removeFound();
   if (view.size === 0) cx.deleteRecord(view.rec);
   cx.keyChanged(1);
+}
+
+// ---- what SPOP tells: the members that are gone, some at a time, or that the whole set is ----
+
+/** Begins to tell that `count` members were removed; tellMember() follows for each. */
+function beginRemoval(cx: CommandContext, count: number): void {
+  cx.effects.begin(2 + count);
+  cx.effects.text('SREM');
+  cx.effects.arg(1);
+}
+
+function tellMember(cx: CommandContext, member: Member): void {
+  member.text();
+  cx.effects.bytes(member.buf, member.off, member.len);
+}
+
+/** Tells one of many members. @param left how many are to be told, this one included @param count at first */
+function tellOneOf(cx: CommandContext, member: Member, left: number, count: number): void {
+  if ((count - left) % TOLD_AT_ONCE === 0) beginRemoval(cx, Math.min(left, TOLD_AT_ONCE));
+  tellMember(cx, member);
 }
 
 function popSeveral(cx: CommandContext): void {
@@ -94,13 +121,19 @@ function popSeveral(cx: CommandContext): void {
 function popAll(cx: CommandContext, view: SetView): void {
   replyAll(cx, view);
   cx.deleteRecord(view.rec);
+  const { effects } = cx;
+  if (!effects.wanted) return;
+  effects.begin(2);
+  effects.text(cx.server.config.getBool('lazyfree-lazy-server-del') ? 'UNLINK' : 'DEL');
+  effects.arg(1);
 }
 
 function popFew(cx: CommandContext, view: SetView, count: number): void {
   const { member } = setTools(cx);
-  for (let i = 0; i < count; i++) {
+  for (let left = count; left > 0; left--) {
     view.random(member);
     replyMember(cx, member);
+    if (cx.effects.wanted) tellOneOf(cx, member, left, count);
     view.removeFound();
   }
 }
@@ -121,8 +154,9 @@ function popMost(cx: CommandContext, view: SetView, count: number): void {
     view.begin();
     for (let left = size; view.next(member); left--) {
       if (Math.random() * left < wanted) {
-        wanted--;
         replyMember(cx, member);
+        if (cx.effects.wanted) tellOneOf(cx, member, wanted, count);
+        wanted--;
       } else rest.addNew(member);
       if (left % BREATH_MEMBERS === 0) cx.breathe();
     }
@@ -130,6 +164,7 @@ function popMost(cx: CommandContext, view: SetView, count: number): void {
     cx.attach(1, rest.rec);
   } catch (error) {
     cx.discard(rest.rec);
+    cx.effects.withdraw();
     throw error;
   }
 }

@@ -14,6 +14,7 @@ import {
   FIND_WORK,
   idArgument,
   longArgument,
+  noteTime,
   PENDING_WORK,
   peekStream,
   type StreamTools,
@@ -170,7 +171,7 @@ function destroy(cx: CommandContext): void {
 function createConsumer(cx: CommandContext): void {
   if (!openGroup(cx, true)) return;
   const { stream, consumer } = streamTools(cx);
-  const created = stream.group.needConsumer(consumer, cx.input, cx.argOff[4]!, cx.argLen[4]!, cx.now);
+  const created = stream.group.needConsumer(consumer, cx.input, cx.argOff[4]!, cx.argLen[4]!, noteTime(cx));
   if (created) cx.dirty++;
   cx.reply.integer(created ? 1 : 0);
 }

@@ -31,6 +31,8 @@ export class AddOptions {
   /** An IdSource; what is given is in the tools' `id`. */
   source: number = IdSource.Clock;
   noMakeStream = false;
+  /** Argument index of the length or ID to trim to. */
+  thresholdArg = 0;
   /** The error text, if reading failed. */
   error = '';
   #limitGiven = false;
@@ -67,7 +69,7 @@ export class AddOptions {
       if (arg < 0) return false;
     }
     this.idArg = arg;
-    return this.#checkLimit(tools, adding);
+    return this.#checkLimit(cx, tools, adding);
   }
 
   /** `MAXLEN|MINID [=|~] threshold`. @returns the last argument of it, -1 after an error */
@@ -90,6 +92,7 @@ export class AddOptions {
       return this.#failed(StreamError.InvalidId);
     }
     spec.by = by;
+    this.thresholdArg = arg;
     return arg;
   }
 
@@ -102,10 +105,13 @@ export class AddOptions {
     return arg + 1;
   }
 
-  #checkLimit(tools: StreamTools, adding: boolean): boolean {
+  #checkLimit(cx: CommandContext, tools: StreamTools, adding: boolean): boolean {
     const { spec } = tools;
+    if (cx.replaying) spec.limit = 0;
     if (spec.limit > 0 && spec.by === TrimBy.Nothing) return this.#fail(TrimError.LimitAlone);
     if (!adding && spec.by === TrimBy.Nothing) return this.#fail(TrimError.NothingToTrim);
+    // What is left after a limited trim was put in place of the threshold.
+    if (cx.replaying) return true;
     if (this.#limitGiven) return spec.approximate || this.#fail(TrimError.LimitExact);
     if (!spec.approximate) return true;
     const limit = DEFAULT_LIMIT_BLOCKS * tools.blockEntries;

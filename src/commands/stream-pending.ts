@@ -6,6 +6,7 @@ import { compareIds, copyId, ID_WORDS, IdForm, Parsed, setLeastId } from '../str
 import { type IdTree, PendingWord } from '../structures/stream-tree.ts';
 import type { CommandContext } from './context.ts';
 import { shownArgument } from './generic-arguments.ts';
+import { tellClaim, tellConsumer, tellGroupId } from './stream-effects.ts';
 import { findGroup, noGroup } from './stream-read.ts';
 import {
   beginHeader,
@@ -15,6 +16,7 @@ import {
   idArgument,
   longArgument,
   longOf,
+  noteTime,
   PENDING_WORK,
   parseIdArgument,
   peekStream,
@@ -182,7 +184,7 @@ class ClaimOptions {
       if (cx.argIs(arg, 'FORCE')) this.force = true;
       else if (cx.argIs(arg, 'JUSTID')) this.justId = true;
       else if (more && cx.argIs(arg, 'IDLE')) {
-        time = cx.now - longArgument(cx, ++arg, 'ERR Invalid IDLE option argument for XCLAIM');
+        time = noteTime(cx) - longArgument(cx, ++arg, 'ERR Invalid IDLE option argument for XCLAIM');
         if (Number.isNaN(time)) return false;
       } else if (more && cx.argIs(arg, 'TIME')) {
         time = longArgument(cx, ++arg, 'ERR Invalid TIME option argument for XCLAIM');
@@ -200,7 +202,8 @@ class ClaimOptions {
       }
     }
     // A time that makes no sense is now: clients reckon with clocks of their own.
-    this.deliveredAt = time < 0 || time > cx.now ? cx.now : time;
+    const now = noteTime(cx);
+    this.deliveredAt = time < 0 || (time > now && !cx.replaying) ? now : time;
     return true;
   }
 }
@@ -210,7 +213,7 @@ const claimOptions = new ClaimOptions();
 /** `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME ms] [RETRYCOUNT n] [FORCE] [JUSTID] [LASTID id]` */
 function claim(cx: CommandContext): void {
   const tools = streamTools(cx);
-  const { stream, consumer, id } = tools;
+  const { stream, id } = tools;
   const found = writeStream(cx, 1);
   if (found < 0) return;
   if (found === 0 || !findGroup(cx, 2)) {
@@ -220,30 +223,81 @@ function claim(cx: CommandContext): void {
   const options = claimOptions;
   if (!options.parse(cx, tools)) return;
   const { group } = stream;
-  if (compareIds(options.lastId, 0, group.words, group.lastIdAt) > 0) {
-    copyId(options.lastId, 0, group.words, group.lastIdAt);
-    cx.dirty++;
+  untold.clear();
+  try {
+    if (compareIds(options.lastId, 0, group.words, group.lastIdAt) > 0) {
+      copyId(options.lastId, 0, group.words, group.lastIdAt);
+      cx.dirty++;
+      untold.lastId = true;
+    }
+    needConsumer(cx, tools);
+    const expected = options.end - 5;
+    const header = beginHeader(cx, expected);
+    let claimed = 0;
+    for (let arg = 5; arg < options.end; arg++) {
+      idArgument(cx, arg, IdForm.Strict, 0, id, 0);
+      if (claimOne(cx, tools, arg)) claimed++;
+    }
+    endHeader(cx, header, expected, `*${claimed}\r\n`);
+  } finally {
+    if (cx.effects.wanted) tellRest(cx, tools);
   }
-  if (group.needConsumer(consumer, cx.input, cx.argOff[3]!, cx.argLen[3]!, cx.now)) cx.dirty++;
-  consumer.seenAt = cx.now;
-  const expected = options.end - 5;
-  const header = beginHeader(cx, expected);
-  let claimed = 0;
-  for (let arg = 5; arg < options.end; arg++) {
-    idArgument(cx, arg, IdForm.Strict, 0, id, 0);
-    if (claimOne(cx, tools)) claimed++;
-  }
-  endHeader(cx, header, expected, `*${claimed}\r\n`);
 }
 
-/** Claims the entry `id` and replies with it. @returns whether it could be claimed */
-function claimOne(cx: CommandContext, tools: StreamTools): boolean {
+/** What the claim that is running has changed, and what it tells of each entry would not say. */
+const untold = {
+  consumer: false,
+  lastId: false,
+  clear(): void {
+    this.consumer = false;
+    this.lastId = false;
+  },
+};
+
+/** Tells it. The command itself is not told. */
+function tellRest(cx: CommandContext, tools: StreamTools): void {
+  cx.effects.none();
+  if (untold.consumer) tellConsumer(cx, 1, 2, 3);
+  if (untold.lastId) tellGroupId(cx, tools, 1, 2);
+}
+
+/** Opens the consumer that argument 3 names, of the open group, and notes that it was seen. */
+function needConsumer(cx: CommandContext, tools: StreamTools): void {
+  const { stream, consumer } = tools;
+  if (stream.group.needConsumer(consumer, cx.input, cx.argOff[3]!, cx.argLen[3]!, noteTime(cx))) {
+    cx.dirty++;
+    untold.consumer = true;
+  }
+  consumer.seenAt = noteTime(cx);
+}
+
+/** Tells the pending entry at the cursor. @param gone whether it is about to go, and is not the running command's consumer's */
+function tellEntry(cx: CommandContext, tools: StreamTools, idArg: number, gone: boolean): void {
+  if (!cx.effects.wanted) return;
+  tellClaim(cx, tools, 1, 2, idArg);
+  untold.lastId = false;
+  if (!gone) untold.consumer = false;
+}
+
+/** Takes the entry `id`, which is in the stream no more, out of what is pending. @returns whether it was there */
+function dropGone(cx: CommandContext, tools: StreamTools, idArg: number): boolean {
+  const { id, stream } = tools;
+  const { group } = stream;
+  if (!group.pending.findId(id, 0)) return false;
+  tellEntry(cx, tools, idArg, true);
+  group.acknowledge(id, 0);
+  cx.dirty++;
+  return true;
+}
+
+/** Claims the entry `id`, which argument `arg` is, and replies with it. @returns whether it could be claimed */
+function claimOne(cx: CommandContext, tools: StreamTools, arg: number): boolean {
   const { stream, consumer, id, number } = tools;
   const { group } = stream;
   const { minIdle, force, justId, deliveredAt, countGiven } = claimOptions;
   if (!stream.findEntry(id, 0)) {
     // It is in the stream no more: nobody can have it pending.
-    if (group.acknowledge(id, 0)) cx.dirty++;
+    dropGone(cx, tools, arg);
     return false;
   }
   const { pending } = group;
@@ -262,9 +316,10 @@ function claimOne(cx: CommandContext, tools: StreamTools): boolean {
     words[at + PendingWord.CountLow] = number.low;
     words[at + PendingWord.CountHigh] = number.high;
   } else if (!justId) addTo(words, at + PendingWord.CountLow, 1);
+  tellEntry(cx, tools, arg, false);
   if (justId) replyId(cx, id, 0);
   else replyEntry(cx, stream.block);
-  consumer.activeAt = cx.now;
+  consumer.activeAt = noteTime(cx);
   cx.dirty++;
   return true;
 }
@@ -314,10 +369,13 @@ function autoclaim(cx: CommandContext): void {
     cx.error('ERR Insufficient memory, failed allocating transient memory, COUNT too high.');
     return;
   }
-  const { stream, consumer } = tools;
-  if (stream.group.needConsumer(consumer, cx.input, cx.argOff[3]!, cx.argLen[3]!, cx.now)) cx.dirty++;
-  consumer.seenAt = cx.now;
-  claimIdle(cx, tools, Math.max(0, minIdle), count, justId);
+  untold.clear();
+  try {
+    needConsumer(cx, tools);
+    claimIdle(cx, tools, Math.max(0, minIdle), count, justId);
+  } finally {
+    if (cx.effects.wanted) tellRest(cx, tools);
+  }
 }
 
 /** Claims entries from `from` on that have been idle for so long, and replies. */
@@ -341,9 +399,8 @@ function claimIdle(
     attempts--;
     copyId(pending.words, pending.at, id, 0);
     if (!stream.findEntry(id, 0)) {
-      group.acknowledge(id, 0);
+      dropGone(cx, tools, 0);
       gone.push(id[0]!, id[1]!, id[2]!, id[3]!);
-      cx.dirty++;
       left--;
       more = pending.seekId(id, 0);
       continue;
@@ -370,9 +427,10 @@ function claimAt(cx: CommandContext, tools: StreamTools, justId: boolean): void 
   const { words, at } = group.pending;
   writeNumber(words, at + PendingWord.TimeLow, cx.now);
   if (!justId) addTo(words, at + PendingWord.CountLow, 1);
+  tellEntry(cx, tools, 0, false);
   if (justId) replyId(cx, id, 0);
   else replyEntry(cx, stream.block);
-  consumer.activeAt = cx.now;
+  consumer.activeAt = noteTime(cx);
   cx.dirty++;
 }
 

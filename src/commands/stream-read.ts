@@ -27,6 +27,7 @@ import { PendingWord } from '../structures/stream-tree.ts';
 import { parseTimeoutMs } from './blocking.ts';
 import type { CommandContext } from './context.ts';
 import { shownArgument } from './generic-arguments.ts';
+import { tellClaim, tellConsumer, tellGroupId } from './stream-effects.ts';
 import {
   beginHeader,
   ENTRY_WORK,
@@ -129,6 +130,10 @@ class ReadRequest {
   firstKey = 0;
   keys = 0;
   groupArg = 0;
+  /** Argument index of the key that is being read. */
+  keyArg = 0;
+  /** Whether the consumer was made for it, and nothing was told that says so. */
+  newConsumer = false;
   /** IDs, one for each key: what is to be read is greater. The greatest one is `>`. */
   ids = new Int32Array(8 * ID_WORDS);
 
@@ -197,6 +202,8 @@ const request = new ReadRequest();
 function read(cx: CommandContext, group: boolean): void {
   if (!request.parse(cx, group)) return;
   const { firstKey, keys, ids } = request;
+  // Only what comes of it is told, entry by entry.
+  if (group && cx.effects.wanted) cx.effects.none();
   for (let i = 0; i < keys; i++) if (!resolveId(cx, i, ids, i * ID_WORDS)) return;
   const mark = cx.reply.length;
   let served = 0;
@@ -300,12 +307,43 @@ function serve(cx: CommandContext, i: number, mark: number, served: number): boo
 /** XREADGROUP's part of the reply for the open stream. @returns false if there is nothing new */
 function serveGroup(cx: CommandContext, i: number, mark: number, served: number): boolean {
   const tools = streamTools(cx);
-  const { stream, consumer, from, to } = tools;
+  const { stream, consumer } = tools;
   const { group } = stream;
   findGroup(cx, request.groupArg);
   const name = request.groupArg + 1;
-  if (group.needConsumer(consumer, cx.input, cx.argOff[name]!, cx.argLen[name]!, cx.now)) cx.dirty++;
+  request.newConsumer = group.needConsumer(consumer, cx.input, cx.argOff[name]!, cx.argLen[name]!, cx.now);
+  if (request.newConsumer) cx.dirty++;
   consumer.seenAt = cx.now;
+  request.keyArg = request.firstKey + i;
+  try {
+    return readAsGroup(cx, tools, i, mark, served);
+  } finally {
+    tellNewConsumer(cx);
+  }
+}
+
+/** Tells that the consumer was made, unless that is told already. */
+function tellNewConsumer(cx: CommandContext): void {
+  const { keyArg, groupArg } = request;
+  if (cx.effects.wanted && request.newConsumer) tellConsumer(cx, keyArg, groupArg, groupArg + 1);
+  request.newConsumer = false;
+}
+
+/** Tells the pending entry at the cursor of the group's tree, which is the consumer's. */
+function tellEntry(cx: CommandContext, tools: StreamTools): void {
+  tellClaim(cx, tools, request.keyArg, request.groupArg, 0);
+  request.newConsumer = false;
+}
+
+function readAsGroup(
+  cx: CommandContext,
+  tools: StreamTools,
+  i: number,
+  mark: number,
+  served: number,
+): boolean {
+  const { stream, from, to } = tools;
+  const { group } = stream;
   const history = !isGreatestId(request.ids, i * ID_WORDS);
   if (history) copyId(request.ids, i * ID_WORDS, from, 0);
   else {
@@ -330,15 +368,19 @@ function deliverNew(cx: CommandContext, tools: StreamTools): void {
   cursor.start(stream, from, 0, to, 0, false);
   const expected = count === 0 ? 1 : Math.min(count, stream.length);
   const header = beginHeader(cx, expected);
+  const { wanted } = cx.effects;
+  if (noAck) tellNewConsumer(cx);
   let entries = 0;
   while ((count === 0 || entries < count) && cursor.next()) {
     const { block } = cursor;
     if (!noAck && !deliver(cx, tools, block.id, entries)) break;
     noteDelivered(stream, group, block.id, 0);
+    if (wanted && !noAck && group.pending.findId(block.id, 0)) tellEntry(cx, tools);
     replyEntry(cx, block);
     entries++;
   }
   if (!noAck && entries > 0) consumer.activeAt = cx.now;
+  if (wanted) tellGroupId(cx, tools, request.keyArg, request.groupArg);
   endHeader(cx, header, expected, `*${entries}\r\n`);
 }
 
@@ -371,6 +413,7 @@ function replyHistory(cx: CommandContext, tools: StreamTools): void {
       pending.findId(own.words, own.at);
       writeNumber(pending.words, pending.at + PendingWord.TimeLow, cx.now);
       addTo(pending.words, pending.at + PendingWord.CountLow, 1);
+      if (cx.effects.wanted) tellEntry(cx, tools);
     } else {
       // Deleted meanwhile: its ID without fields.
       cx.reply.arrayHeader(2);

@@ -108,6 +108,11 @@ export function streamTools(cx: CommandContext): StreamTools {
   return tools;
 }
 
+/** Unix time in ms that deliveries are noted with, also while a log is replayed. */
+export function noteTime(cx: CommandContext): number {
+  return cx.replaying ? Date.now() : cx.now;
+}
+
 // ---- keys ----
 
 /** Opens the thread's stream at a record. */

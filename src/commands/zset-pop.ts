@@ -137,6 +137,16 @@ function popMembers(
     view.removeRange(max ? size - taken : 0, taken);
   }
   cx.keyChanged(keyArg, taken);
+  if (cx.effects.wanted && form >= Form.KeyFlat) tellPop(cx, keyArg, max, form === Form.KeyPairs ? taken : 0);
+}
+
+/** Tells the pop of a command with several keys, or one that may wait. @param count 0: none, that is one */
+function tellPop(cx: CommandContext, keyArg: number, max: boolean, count: number): void {
+  const { effects } = cx;
+  effects.begin(count > 0 ? 3 : 2);
+  effects.text(max ? 'ZPOPMAX' : 'ZPOPMIN');
+  effects.arg(keyArg);
+  if (count > 0) effects.integer(count);
 }
 
 function writeHead(cx: CommandContext, keyArg: number, taken: number, form: number): void {
