@@ -362,6 +362,10 @@ export class CommandContext {
    */
   removeExpired(shard: LockedShard, rec: RecordView): boolean {
     if (isPinned(this.keyspace.memory, shard.id, rec.hash)) return false;
+    if (this.effects.wanted) {
+      const lazy = this.server.config.getBool('lazyfree-lazy-expire');
+      this.effects.deleted(rec.db, rec.bytes, rec.keyOffset, rec.keyLength, lazy);
+    }
     shard.remove(rec);
     shard.count(ShardCounter.Expired, 1);
     return true;
@@ -382,7 +386,9 @@ export class CommandContext {
     return this.mayBlock ? shard.acquire() : shard.tryAcquire();
   }
 
+  /** What was deleted on the way is told before the lock is free. */
   leaveShard(shard: LockedShard): void {
+    if (this.effects.wanted && this.effects.count > 0) this.tellNow();
     shard.release();
   }
 

@@ -9,6 +9,7 @@ import { isCanonicalInt64, parseInteger } from '../protocol/numbers.ts';
 import { BitOperation, BitSources, combineBits, countBitRange, countBits, findBit } from './bitmap-words.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
+import { tellDeleted, tellValue } from './string-effects.ts';
 import { growString, growthCost, handOverLong, Range, stringBytesMax } from './string-values.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 
@@ -250,6 +251,7 @@ function storeCombined(cx: CommandContext, operation: number, longest: number): 
     if (found) {
       cx.deleteRecord(rec);
       cx.keyChanged(2);
+      if (cx.effects.wanted && isNewer(operation)) tellDeleted(cx, 2, false);
     }
     cx.reply.integer(0);
     return;
@@ -258,7 +260,13 @@ function storeCombined(cx: CommandContext, operation: number, longest: number): 
   else cx.setStringLength(2, found, longest, Encoding.Raw, -1);
   combineBits(operation, sources, rec.bytes, rec.valueOffset, longest);
   cx.keyChanged(2);
+  // Redis 7.4 does not know the newer operations, and should be able to read what is told.
+  if (cx.effects.wanted && isNewer(operation)) tellValue(cx, 2, rec, false);
   cx.reply.integer(longest);
+}
+
+function isNewer(operation: number): boolean {
+  return operation >= BitOperation.Diff;
 }
 
 /**

@@ -16,6 +16,7 @@ import { readValue } from '../rdb/read-value.ts';
 import { ValueWriter } from '../rdb/value-writer.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
+import { tellDeleted } from './string-effects.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 
 const INT64_MAX = 9223372036854775807n;
@@ -146,6 +147,7 @@ function restore(cx: CommandContext): void {
   } else {
     attach(cx, load);
     cx.keyChanged(1);
+    if (cx.effects.wanted && expireAt !== -1 && !options.absolute) tellRestored(cx, expireAt);
   }
   cx.reply.ok();
 }
@@ -155,6 +157,18 @@ function deleteOld(cx: CommandContext): void {
   cx.lookupWrite(1, cx.rec2);
   cx.deleteRecord(cx.rec2);
   cx.keyChanged(1);
+  if (cx.effects.wanted) tellDeleted(cx, 1, cx.server.config.getBool('lazyfree-lazy-server-del'));
+}
+
+/** RESTORE with a moment instead of a time to live. */
+function tellRestored(cx: CommandContext, expireAt: number | bigint): void {
+  const { effects } = cx;
+  effects.begin(cx.argc + 1);
+  for (let arg = 0; arg < cx.argc; arg++) {
+    if (arg === 2) effects.integer(expireAt);
+    else effects.arg(arg);
+  }
+  effects.text('ABSTTL');
 }
 
 function attach(cx: CommandContext, load: LoadContext): void {

@@ -139,17 +139,30 @@ function rpoplpush(cx: CommandContext): void {
 function blmove(cx: CommandContext): void {
   const fromHead = sideArgument(cx, 3);
   const toHead = fromHead < 0 ? -1 : sideArgument(cx, 4);
-  if (toHead >= 0) moveOrWait(cx, fromHead === 1, toHead === 1, 5);
+  if (toHead >= 0) moveOrWait(cx, fromHead === 1, toHead === 1, 5, 'LMOVE');
 }
 
 function brpoplpush(cx: CommandContext): void {
-  moveOrWait(cx, false, true, 3);
+  moveOrWait(cx, false, true, 3, 'RPOPLPUSH');
 }
 
-function moveOrWait(cx: CommandContext, fromHead: boolean, toHead: boolean, timeout: number): void {
+/** @param timeout its argument, the last one @param name of the command that does the same without waiting */
+function moveOrWait(
+  cx: CommandContext,
+  fromHead: boolean,
+  toHead: boolean,
+  timeout: number,
+  name: string,
+): void {
   const until = parseTimeout(cx, timeout);
   if (Number.isNaN(until)) return;
-  if (!move(cx, fromHead, toHead) && !cx.block(Type.List, until, 1, 1)) cx.reply.nullBulk();
+  if (!move(cx, fromHead, toHead)) {
+    if (!cx.block(Type.List, until, 1, 1)) cx.reply.nullBulk();
+  } else if (cx.effects.wanted && cx.dirty !== 0) {
+    cx.effects.begin(timeout);
+    cx.effects.text(name);
+    for (let arg = 1; arg < timeout; arg++) cx.effects.arg(arg);
+  }
 }
 
 // ---- from one of several lists ----
@@ -208,9 +221,21 @@ function popFromFirst(cx: CommandContext): boolean {
     replyElements(cx, list, atHead ? 0 : size - 1, count, atHead);
     dropRange(cx, list, atHead ? 0 : size - count, count);
     cx.keyChanged(arg, count);
+    if (cx.effects.wanted) {
+      tellPop(cx, arg, atHead, 3);
+      cx.effects.integer(count);
+    }
     return true;
   }
   return false;
+}
+
+/** `LPOP key` or `RPOP key`. @param argc of the command; 3 if the caller appends a count */
+function tellPop(cx: CommandContext, arg: number, atHead: boolean, argc: number): void {
+  const { effects } = cx;
+  effects.begin(argc);
+  effects.text(atHead ? 'LPOP' : 'RPOP');
+  effects.arg(arg);
 }
 
 function lmpop(cx: CommandContext): void {
@@ -239,6 +264,7 @@ function popOrWait(cx: CommandContext, atHead: boolean): void {
     cx.reply.bulkBytes(list.buf, list.off, list.len);
     dropElement(cx, list, atHead);
     cx.keyChanged(arg);
+    if (cx.effects.wanted) tellPop(cx, arg, atHead, 2);
     return;
   }
   if (!cx.block(Type.List, until, 1, cx.argc - 2)) cx.reply.nullArray();

@@ -17,6 +17,7 @@ import {
 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
+import { tellValue } from './string-effects.ts';
 import { checkStringLength, growString, growthCost, handOverLong, Range } from './string-values.ts';
 import { type FamilyHandlers, IN_PLACE_WORK_MAX, Place } from './table.ts';
 
@@ -207,6 +208,8 @@ function incrbyfloat(cx: CommandContext): void {
   }
   storeText(cx, found, sum);
   cx.keyChanged(1);
+  // Sums of fractions may differ between hosts.
+  if (cx.effects.wanted) tellValue(cx, 1, rec, true);
   cx.reply.bulkBytes(rec.bytes, rec.valueOffset, rec.valueLength);
 }
 

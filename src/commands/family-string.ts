@@ -11,6 +11,7 @@ import type { CommandContext } from './context.ts';
 import { ErrorText, wrongArity } from './errors.ts';
 import { exactExpiry, IF_FLAGS, OptionSet, SetFlag, SetOptions } from './set-options.ts';
 import { digestEquals, digestText, isDigest } from './string-digest.ts';
+import { tellDeleted, tellMsetex, tellSet, tellSetAt, tellSetWithOptions } from './string-effects.ts';
 import { handOverLong } from './string-values.ts';
 import { type FamilyHandlers, IN_PLACE_WORK_MAX, Place } from './table.ts';
 
@@ -45,13 +46,16 @@ function replyOldValue(cx: CommandContext): number {
 
 function getset(cx: CommandContext): void {
   const found = replyOldValue(cx);
-  if (found >= 0) setPlain(cx, 1, 2, found === 1, -1);
+  if (found < 0) return;
+  setPlain(cx, 1, 2, found === 1, -1);
+  if (cx.effects.wanted) tellSet(cx, 1, 2);
 }
 
 function getdel(cx: CommandContext): void {
   if (replyOldValue(cx) !== 1) return;
   cx.deleteRecord(cx.rec);
   cx.keyChanged(1);
+  if (cx.effects.wanted) tellDeleted(cx, 1, false);
 }
 
 function getex(cx: CommandContext): void {
@@ -63,11 +67,29 @@ function getex(cx: CommandContext): void {
   const rec = cx.rec;
   if (handOverLong(cx, rec.valueLength, 1, 1)) return;
   cx.reply.bulkBytes(rec.bytes, rec.valueOffset, rec.valueLength);
-  if (options.absolute && options.expireAt <= cx.now) cx.deleteRecord(rec);
+  const expired = options.absolute && options.expireAt <= cx.now;
+  if (expired) cx.deleteRecord(rec);
   else if (options.expireArg !== 0) cx.shardOf(rec).setExpiry(rec, options.expireAt);
   else if (options.has(SetFlag.Persist) && rec.expires) cx.shardOf(rec).clearExpiry(rec);
   else return;
   cx.keyChanged(1);
+  if (cx.effects.wanted) tellGetex(cx, expired);
+}
+
+/** What GETEX has done besides reading. @param expired whether the key is deleted */
+function tellGetex(cx: CommandContext, expired: boolean): void {
+  const { effects } = cx;
+  if (expired) tellDeleted(cx, 1, cx.server.config.getBool('lazyfree-lazy-expire'));
+  else if (options.expireArg === 0) {
+    effects.begin(2);
+    effects.text('PERSIST');
+    effects.arg(1);
+  } else {
+    effects.begin(3);
+    effects.text('PEXPIREAT');
+    effects.arg(1);
+    effects.integer(options.expireAt);
+  }
 }
 
 function strlen(cx: CommandContext): void {
@@ -138,6 +160,7 @@ function setWithOptions(cx: CommandContext): void {
   if (met === 0) return;
   const keep = found && options.has(SetFlag.KeepTtl);
   setPlain(cx, 1, 2, found, keep ? exactExpiry(rec) : options.expireAt);
+  if (cx.effects.wanted) tellSetWithOptions(cx, options);
 }
 
 /**
@@ -206,6 +229,7 @@ function psetex(cx: CommandContext): void {
 function setExpiring(cx: CommandContext, unit: number): void {
   if (!options.readExpiryOf(cx, 2, unit)) return;
   setPlain(cx, 1, 3, cx.lookupWrite(1), options.expireAt);
+  if (cx.effects.wanted) tellSetAt(cx, 1, 3, options.expireAt);
   cx.reply.ok();
 }
 
@@ -270,6 +294,7 @@ function msetex(cx: CommandContext): void {
   }
   if (options.has(SetFlag.NX)) setAllNew(cx, 2, end, options.expireAt);
   else setAll(cx, end, options.has(SetFlag.KeepTtl));
+  if (cx.effects.wanted) tellMsetex(cx, options, end);
   cx.reply.integer(1);
 }
 
@@ -318,6 +343,7 @@ function delex(cx: CommandContext): void {
   }
   cx.deleteRecord(rec);
   cx.keyChanged(1);
+  if (cx.effects.wanted) tellDeleted(cx, 1, false);
   cx.reply.integer(1);
 }
 

@@ -8,6 +8,7 @@ import { parseInteger64 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText, invalidExpire } from './errors.ts';
 import { shownArgument } from './generic-arguments.ts';
+import { tellDeleted } from './string-effects.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 
 const Condition = { NX: 1, XX: 2, GT: 4, LT: 8 } as const;
@@ -48,10 +49,27 @@ function expire(cx: CommandContext, seconds: boolean, relative: boolean): void {
     return;
   }
   // A time in the past deletes; as in Redis, that is not counted among the expired keys.
-  if (at <= cx.now) cx.deleteRecord(rec);
+  const expired = at <= cx.now;
+  if (expired) cx.deleteRecord(rec);
   else cx.shard(1).setExpiry(rec, at);
   cx.keyChanged(1);
+  if (cx.effects.wanted) tellExpiry(cx, expired, at);
   cx.reply.integer(1);
+}
+
+/** What EXPIRE and its kin have done: a moment instead of a time to live; conditions stay. */
+function tellExpiry(cx: CommandContext, expired: boolean, at: number | bigint): void {
+  const { effects } = cx;
+  if (expired) {
+    tellDeleted(cx, 1, cx.server.config.getBool('lazyfree-lazy-expire'));
+    return;
+  }
+  if (cx.command.name === 'pexpireat') return;
+  effects.begin(cx.argc);
+  effects.text('PEXPIREAT');
+  effects.arg(1);
+  effects.integer(at);
+  for (let arg = 3; arg < cx.argc; arg++) effects.arg(arg);
 }
 
 /** @returns bits of Condition, -1 after an error */
