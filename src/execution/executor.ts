@@ -273,7 +273,8 @@ export class Executor implements WaiterTimes {
       cx.error(ErrorText.OutOfMemory);
     }
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
-    if (effects.wanted && !cx.handedOver) this.#changes!.append(cx);
+    // Also of a command that is handed over: what it has deleted because its time had come.
+    if (effects.wanted) this.#changes!.append(cx);
     if (cx.blocks) return this.#wait(command, mark, db);
     if (cx.handedOver) {
       this.#locks.unlock();
