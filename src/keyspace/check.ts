@@ -6,7 +6,8 @@
 //   blocks    each block in use is referenced exactly once, from the index or by it; none that is freed is referenced
 //   index     tables, directories, segments: counts by segment, slot and database; hashes in their segment's range;
 //             bounds of expiries are lower bounds
-//   records   the key hashes to where it is, is found by its name, fits its block; flags and encoding hold
+//   records   the key hashes to where it is, is found by its name, fits its block; flags and encoding hold; the epoch
+//             is one of those since the last snapshot that came to its end
 //
 // How blocks are told apart: a bit per granule where a block begins, set when the block is met freed or referenced.
 
@@ -37,6 +38,7 @@ import {
   NO_EXPIRY,
   SEGMENT_HEADER_WORDS,
 } from './slot-index.ts';
+import { isPossibleEpoch } from './snapshot.ts';
 
 const HASH_SPAN = 2 ** 32;
 const GRANULES_PER_CHUNK = 2 ** REF_CHUNK_SHIFT;
@@ -328,6 +330,8 @@ class ShardCheck {
     }
     if (this.#shard.index.find(db, local, hash, rec.bytes, keyOffset, keyLength) !== ref)
       this.#fail(`${where}: key '${name()}' is not found by its name`);
+    if (!isPossibleEpoch(this.#keyspace.memory.control, rec.epoch))
+      this.#fail(`${where}: key '${name()}' has epoch ${rec.epoch}`);
     this.#checkValue(where, name);
   }
 

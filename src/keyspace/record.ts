@@ -1,11 +1,13 @@
 // A record: one key with its value, in one block of its shard's arena.
 //
 //   word 0   type (4 bits) | encoding (4) | flags (8) | key length (16; 0xffff: see below)
-//   word 1   access: 24 bits of LRU clock, or LFU (16 bits of minutes, 8 bits of counter) | 8 bits reserved
+//   word 1   access: 24 bits of LRU clock, or LFU (16 bits of minutes, 8 bits of counter) | epoch (8 bits)
 //   word 2   value length in bytes, unsigned
 //   [words]  expiry: unix time in ms, low word, high word   (Flag.Expire)
 //   [word]   real key length                                (key length 0xffff)
 //   key bytes, value bytes
+//
+// The epoch is that of the last snapshot that has the record, or when there was none of it yet: see snapshot.ts.
 //
 // A 16-byte key with a 32-byte value takes 60 bytes, a block of 64.
 // A value is bytes (strings, listpacks, intsets), or a root: a few words, aligned behind the key, from which the blocks
@@ -110,6 +112,16 @@ export class RecordView {
     // A plain read first: readers of hot keys would otherwise pass the cache line back and forth.
     if (this.words[this.w + 1] !== word) this.words[this.w + 1] = word;
   }
+  /** Access word and epoch. */
+  get word1(): number {
+    return this.words[this.w + 1]!;
+  }
+  get epoch(): number {
+    return this.words[this.w + 1]! >>> 24;
+  }
+  setEpoch(epoch: number): void {
+    this.words[this.w + 1] = (this.words[this.w + 1]! & 0xffffff) | (epoch << 24);
+  }
   get keyLength(): number {
     const short = this.words[this.w]! >>> 16;
     if (short !== KEY_LENGTH_EXTENDED) return short;
@@ -152,7 +164,11 @@ export class RecordView {
   }
 }
 
-/** Writes header words of a new record at `view`, which must point at its block. @param expireAt ms, or -1 */
+/**
+ * Writes header words of a new record at `view`, which must point at its block.
+ * @param expireAt ms, or -1
+ * @param word1 access and epoch
+ */
 export function writeHeader(
   view: RecordView,
   type: number,
@@ -160,13 +176,13 @@ export function writeHeader(
   keyLen: number,
   valueLen: number,
   expireAt: number | bigint,
-  access: number,
+  word1: number,
 ): void {
   const { words, w } = view;
   const expires = expireAt >= 0;
   const short = keyLen >= KEY_LENGTH_EXTENDED ? KEY_LENGTH_EXTENDED : keyLen;
   words[w] = type | (encoding << 4) | ((expires ? Flag.Expire : 0) << 8) | (short << 16);
-  words[w + 1] = access;
+  words[w + 1] = word1;
   words[w + 2] = valueLen;
   if (expires) writeExpiry(view, expireAt);
   if (short === KEY_LENGTH_EXTENDED) words[w + (expires ? 5 : 3)] = keyLen;

@@ -88,6 +88,12 @@ export class KeyWalk {
     shard.meet(view, db, this.slots[i]!, this.hashes[i]!, this.refs[i]!);
   }
 
+  /** Goes back to a position where the walk was. */
+  goTo(slot: number, hash: number): void {
+    this.slot = slot;
+    this.hash = hash;
+  }
+
   clear(): void {
     this.refs.length = 0;
     this.hashes.length = 0;

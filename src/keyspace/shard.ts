@@ -259,7 +259,8 @@ export class Shard {
     const ref = this.arena.alloc(header + len + valueLen + spare);
     this.meet(view, db, slot, hash, ref);
     view.detached = true;
-    writeHeader(view, type, encoding, len, valueLen, expireAt, access);
+    const epoch = this.#control[GlobalWord.SnapshotEpoch]!;
+    writeHeader(view, type, encoding, len, valueLen, expireAt, access | (epoch << 24));
     copyBytes(key, off, view.bytes, view.at + header, len);
   }
 
@@ -440,7 +441,7 @@ export class Shard {
     const capacity = this.arena.capacity(view.ref);
     const expired = view.expires;
     if (expired === expireAt >= 0 && total <= capacity && total >= capacity >> 1) {
-      writeHeader(view, type, encoding, keyLen, valueLen, expireAt, view.access);
+      writeHeader(view, type, encoding, keyLen, valueLen, expireAt, view.word1);
       if (expired)
         this.index.noteExpiry(view.db, view.slot & LOCAL_MASK, view.hash, view.ref, Number(expireAt));
       return;
@@ -529,7 +530,7 @@ export class Shard {
     const fresh = this.#spare;
     const ref = this.arena.alloc(header + keyLen + valueLen + spare);
     fresh.point(ref);
-    writeHeader(fresh, type, encoding, keyLen, valueLen, expireAt, view.access);
+    writeHeader(fresh, type, encoding, keyLen, valueLen, expireAt, view.word1);
     copyBytes(view.bytes, view.keyOffset, fresh.bytes, fresh.at + header, keyLen + kept);
     if (view.detached) {
       this.arena.free(view.ref);
