@@ -91,3 +91,33 @@ export class Crc64 {
     return bytes.readInt32LE(off) === this.low && bytes.readInt32LE(off + 4) === this.high;
   }
 }
+
+/** x^0 where the lowest bit is the highest power. */
+const ONE = 1n << 63n;
+const POLY = (BigInt(POLY_HIGH >>> 0) << 32n) | BigInt(POLY_LOW >>> 0);
+
+/** Product of two polynomials, modulo that of the checksum. */
+function multiply(a: bigint, b: bigint): bigint {
+  let product = 0n;
+  for (let bit = ONE; bit !== 0n; bit >>= 1n) {
+    if ((a & bit) !== 0n) product ^= b;
+    b = (b & 1n) === 0n ? b >> 1n : (b >> 1n) ^ POLY;
+  }
+  return product;
+}
+
+/**
+ * Makes `crc` the checksum of its bytes and `zeros` bytes of 0 behind them. Takes time by the logarithm of `zeros`: what a
+ * change of a byte long ago does to a checksum is the exclusive or with the checksum of the difference and zeros.
+ */
+export function appendZeros(crc: Crc64, zeros: number): void {
+  let factor = ONE;
+  let power = ONE >> 8n;
+  for (let left = BigInt(zeros); left !== 0n; left >>= 1n) {
+    if ((left & 1n) !== 0n) factor = multiply(factor, power);
+    power = multiply(power, power);
+  }
+  const result = multiply(factor, (BigInt(crc.high >>> 0) << 32n) | BigInt(crc.low >>> 0));
+  crc.low = Number(BigInt.asIntN(32, result));
+  crc.high = Number(BigInt.asIntN(32, result >> 32n));
+}
