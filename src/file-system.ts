@@ -13,6 +13,7 @@ export const {
   fsyncSync,
   openSync,
   readFileSync,
+  readlinkSync,
   readSync,
   readdirSync,
   realpathSync,

@@ -17,6 +17,7 @@ import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { isPinned, PINS_MAX, pinKeys, unpinKeys, waitForPins } from '../keyspace/pins.ts';
 import type { LockedShard, Shard } from '../keyspace/shard.ts';
+import type { FreeLocks } from '../keyspace/snapshot.ts';
 import {
   GlobalWord,
   SHARD_COUNT,
@@ -27,6 +28,7 @@ import {
 } from '../memory/layout.ts';
 import { sameBytes } from '../structures/bytes.ts';
 import type { LookAhead } from './look-ahead.ts';
+import { Preserved, type Preserver } from './preserve.ts';
 import type { Waiter } from './waiter.ts';
 import type { WaiterLocks } from './waiter-service.ts';
 import type { WaitingRoom } from './waiting-room.ts';
@@ -43,6 +45,12 @@ const BREATH_MS = 0.02;
 const BREATHS_MAX = 10;
 /** How long it leaves them to others from then on (ms): where one waited, there are more. */
 const OTHERS_MS = 0.15;
+/**
+ * A long command rests after so long (ms), and for how long: where all cores are busy, the system would let it run for several
+ * ms while an acceptor waits for a core. Costs it a tenth.
+ */
+const RUN_MS = 1;
+const REST_MS = 0.06;
 /** How long an acceptor waits for a lock (ms): no longer than handing over would take. */
 const WAIT_MS = 0.1;
 /** After waiting in vain: how long others fail at once (ms). */
@@ -50,7 +58,7 @@ const WAIT_AGAIN_MS = 1;
 /** How long it waits while a long command is running somewhere, which lets the lock go soon. */
 const WAIT_FOR_BREATH_MS = 1;
 
-export class KeyLocks implements Pause, WaiterLocks {
+export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
   /** Key arguments of the command being run: the first `keyCount`. */
   keyArgs = new Int32Array(64);
   keyCount = 0;
@@ -60,6 +68,8 @@ export class KeyLocks implements Pause, WaiterLocks {
   startedAt = 0;
   /** Who waits for keys, on the thread that keeps them. */
   room: WaitingRoom | null = null;
+  /** What saves keys for snapshots before they are changed. */
+  preserver: Preserver | null = null;
   readonly #keyspace: Keyspace;
   readonly #cx: CommandContext;
   readonly #ahead: LookAhead;
@@ -71,6 +81,8 @@ export class KeyLocks implements Pause, WaiterLocks {
   #high = 0;
   /** Keys that the command being run has pinned. */
   #pinned = 0;
+  /** When it last left the processor to others, by performance.now(). */
+  #restedAt = 0;
   /** A shard that stays locked from one command to the next, -1: none. Acceptors only, within a batch, see keep(). */
   #kept = -1;
   #keptFor = 0;
@@ -196,6 +208,14 @@ export class KeyLocks implements Pause, WaiterLocks {
     }
   }
 
+  preserveFor(waiter: Waiter, cx: CommandContext): void {
+    if (this.#control[GlobalWord.SnapshotActive]! <= 0 || this.preserver === null) return;
+    // The command that has brought this about is over: its keys need no pins any more.
+    this.#unpin();
+    const { keyArgs } = waiter;
+    while (this.preserver.keys(cx, keyArgs, keyArgs.length) !== Preserved.Done) this.holdFor(waiter);
+  }
+
   #holdsAll(low: number, high: number): boolean {
     if (this.#locked === Locked.Several) return (low & ~this.#low) === 0 && (high & ~this.#high) === 0;
     if (this.#locked === Locked.None) return false;
@@ -289,13 +309,26 @@ export class KeyLocks implements Pause, WaiterLocks {
       this.#pin();
     }
     const shard = this.#waitedFor();
-    if (shard === null) return;
+    const now = performance.now();
+    if (shard === null) {
+      if (now - this.#restedAt >= RUN_MS) this.#rest();
+      return;
+    }
     const { taken } = shard;
     this.#release();
     // Whoever waits for it needs a moment to wake up; the command would have taken it again by then.
     for (let rest = BREATHS_MAX; rest > 0 && shard.taken === taken; rest--) sleep(BREATH_MS);
     if (shard.taken !== taken) sleep(OTHERS_MS);
     this.#relock();
+    this.#restedAt = performance.now();
+  }
+
+  /** Leaves the processor to others for a moment, and the locks. */
+  #rest(): void {
+    this.#release();
+    sleep(REST_MS);
+    this.#relock();
+    this.#restedAt = performance.now();
   }
 
   /** Pins the keys of the command being run; for workers. See CommandContext.expectLong. */
@@ -374,13 +407,25 @@ export class KeyLocks implements Pause, WaiterLocks {
 
   unlock(): void {
     if (this.#locked === Locked.None) return;
-    if (this.#pinned !== 0) {
-      unpinKeys(this.#keyspace.memory, this.#cx.slots, this.keyArgs, this.#pinned);
-      this.#pinned = 0;
-    }
+    this.#unpin();
     this.#release();
     this.#locked = Locked.None;
     this.lastShard = -1;
+  }
+
+  #unpin(): void {
+    if (this.#pinned === 0) return;
+    unpinKeys(this.#keyspace.memory, this.#cx.slots, this.keyArgs, this.#pinned);
+    this.#pinned = 0;
+  }
+
+  /** Frees the locks of the command being run until relock(), which a worker alone may call. */
+  release(): void {
+    this.#release();
+  }
+
+  relock(): void {
+    this.#relock();
   }
 
   /**
