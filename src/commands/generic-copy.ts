@@ -7,7 +7,7 @@
 
 import { type RecordView, Type } from '../keyspace/record.ts';
 import { copyBytes } from '../keyspace/shard.ts';
-import { SLOTS_PER_SHARD } from '../memory/layout.ts';
+import { GlobalWord, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
 import { databaseArgument, refusedInCluster } from './generic-arguments.ts';
@@ -114,6 +114,8 @@ function move(cx: CommandContext): void {
     cx.reply.integer(0);
     return;
   }
+  // Saved it is, if a snapshot runs: a walk that has been in the other database will not see it any more.
+  rec.setEpoch(cx.keyspace.memory.control[GlobalWord.SnapshotEpoch]!);
   const index = cx.shard(1).index;
   const local = rec.slot & (SLOTS_PER_SHARD - 1);
   index.insert(db, local, rec.hash, rec.ref, rec.expireAt);

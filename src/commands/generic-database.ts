@@ -7,6 +7,7 @@
 import { flushDatabase } from '../keyspace/flush.ts';
 import { anyPins, waitForPins } from '../keyspace/pins.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
+import { VoidReason, voidSnapshot } from '../keyspace/snapshot.ts';
 import { SHARD_COUNT, ShardCounter } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
@@ -38,7 +39,10 @@ function swapDatabases(cx: CommandContext): void {
     return;
   }
   withAllShards(cx, true, (shards) => {
-    if (a !== b) for (const shard of shards) shard.index.swap(a, b);
+    if (a !== b) {
+      if (cx.keyspace.size(a) + cx.keyspace.size(b) > 0) voidSnapshot(cx.keyspace, VoidReason.Swapped);
+      for (const shard of shards) shard.index.swap(a, b);
+    }
     shards[0]!.count(ShardCounter.Dirty, 1);
     tellVerbatim(cx);
     cx.reply.ok();
@@ -52,6 +56,8 @@ function flush(cx: CommandContext, db: number): void {
   }
   const lazy = cx.argc === 2 ? cx.argIs(1, 'ASYNC') : cx.server.config.getBool('lazyfree-lazy-user-flush');
   withAllShards(cx, true, (shards) => {
+    // As Redis: FLUSHALL ends a running save whatever there is to flush.
+    if (db === ALL_DATABASES || cx.keyspace.size(db) > 0) voidSnapshot(cx.keyspace, VoidReason.Flushed);
     for (const shard of shards) shard.count(ShardCounter.Dirty, flushDatabase(shard, db, lazy));
     tellVerbatim(cx);
     cx.reply.ok();

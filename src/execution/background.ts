@@ -1,5 +1,6 @@
 // The background work of a shard worker, for every W-th shard: eviction when the data set has outgrown maxmemory,
-// active expiry, freeing what FLUSHDB ASYNC has detached and what deleted values still own, defragmentation.
+// active expiry, freeing what FLUSHDB ASYNC has detached and what deleted values still own, defragmentation, the walk of a
+// snapshot.
 //
 // Each task keeps the time at which it wants to go on; step() runs those that are due, about a millisecond each, and
 // returns the time until the first of the others. A task holds a shard's lock for a few hundred microseconds at most,
@@ -11,6 +12,7 @@ import { Expirer } from '../keyspace/expiry.ts';
 import { lazyFree } from '../keyspace/flush.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Shard } from '../keyspace/shard.ts';
+import { SnapshotWalker } from '../keyspace/snapshot-walk.ts';
 import { GlobalWord } from '../memory/layout.ts';
 import { hiddenDatabase } from '../memory/shared-memory.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
@@ -34,6 +36,7 @@ export class Background {
   readonly #evictor: Evictor;
   readonly #expirer: Expirer;
   readonly #defragmenter: Defragmenter;
+  readonly #walker: SnapshotWalker;
   /** The first worker keeps the times that INFO tells of the whole server. */
   readonly #keepsTime: boolean;
   #lastStep = 0;
@@ -44,6 +47,8 @@ export class Background {
   #expireAt = 0;
   #freeAt = 0;
   #defragAt = 0;
+  #walkAt = 0;
+  #walking = false;
 
   constructor(thread: ThreadContext) {
     const { keyspace, config, stats, start } = thread;
@@ -54,6 +59,7 @@ export class Background {
     this.#evictor = new Evictor(keyspace, config, stats);
     this.#expirer = new Expirer(keyspace, config, stats, this.#shards);
     this.#defragmenter = new Defragmenter(keyspace, config, this.#shards);
+    this.#walker = new SnapshotWalker(keyspace, this.#shards);
     this.#keepsTime = start.number === 0;
   }
 
@@ -63,7 +69,16 @@ export class Background {
    * @returns ms until it wants to be called again; commands may run in between at any time
    */
   step(now: number): number {
-    if (Atomics.load(this.#keyspace.memory.control, GlobalWord.CronPaused) !== 0) return FULL_MS;
+    const { control } = this.#keyspace.memory;
+    const walking = control[GlobalWord.SnapshotActive] !== 0;
+    if (walking !== this.#walking) {
+      // A snapshot has begun: this is what the worker was woken for.
+      this.#walking = walking;
+      this.#walkAt = 0;
+    }
+    if (now >= this.#walkAt) this.#walkAt = after(this.#walker.step(performance.now()));
+    if (Atomics.load(control, GlobalWord.CronPaused) !== 0)
+      return walking ? Math.max(0, Math.min(FULL_MS, this.#walkAt - performance.now())) : FULL_MS;
     if (this.#keepsTime) this.#keepTime(now);
     if (this.#evictor.over) {
       if (now >= this.#evictAt) this.#evictAt = after(this.#evict());
@@ -75,7 +90,7 @@ export class Background {
     if (now >= this.#freeAt) this.#freeAt = after(this.#free(performance.now()));
     if (now >= this.#defragAt) this.#defragAt = after(this.#defragmenter.step(performance.now()));
     this.#keyspace.meter.flush();
-    const next = Math.min(this.#expireAt, this.#freeAt, this.#defragAt);
+    const next = Math.min(this.#expireAt, this.#freeAt, this.#defragAt, this.#walkAt);
     return Math.max(0, (this.#evictAt === 0 ? next : Math.min(next, this.#evictAt)) - performance.now());
   }
 

@@ -34,6 +34,7 @@ import type { RequestParser } from '../protocol/request-parser.ts';
 import type { ChangeLog } from './change-log.ts';
 import { KeyLocks } from './key-locks.ts';
 import { LookAhead } from './look-ahead.ts';
+import { Preserved, Preserver } from './preserve.ts';
 import type { WaiterService, WaiterTimes } from './waiter-service.ts';
 import { writeErrorText } from './write-error.ts';
 
@@ -90,6 +91,7 @@ export class Executor implements WaiterTimes {
   readonly table: CommandTable;
   readonly ahead: LookAhead;
   readonly #locks: KeyLocks;
+  readonly #preserver: Preserver;
   readonly #changes: ChangeLog | null;
   readonly #keyspace: Keyspace;
   readonly #events: ExecutorEvents;
@@ -128,6 +130,8 @@ export class Executor implements WaiterTimes {
     this.table = server.table;
     this.ahead = new LookAhead(keyspace);
     this.#locks = new KeyLocks(keyspace, this.cx, this.ahead, worker);
+    this.#preserver = new Preserver(keyspace, this.#locks, worker);
+    this.#locks.preserver = this.#preserver;
     this.#keyspace = keyspace;
     this.#events = events;
     this.#server = server;
@@ -233,6 +237,10 @@ export class Executor implements WaiterTimes {
         this.#locks.unlock();
         return Outcome.ToKeeper;
       }
+      if (this.#control[GlobalWord.SnapshotActive] !== 0 && (flags & CommandFlag.Write) !== 0) {
+        const outcome = this.#preserve(flags);
+        if (outcome !== Outcome.Done) return outcome;
+      }
     }
     if (command.place === Place.Estimated) {
       const work = command.estimate!(cx);
@@ -243,6 +251,25 @@ export class Executor implements WaiterTimes {
       if (work > IN_PLACE_WORK_MAX) locks.expectLong();
     }
     return this.#call(command);
+  }
+
+  /** Saves for a snapshot what the command is going to change. @returns Done: the command can go on */
+  #preserve(flags: number): Outcome {
+    const locks = this.#locks;
+    for (;;) {
+      const preserved = this.#preserver.keys(this.cx, locks.keyArgs, locks.keyCount);
+      if (preserved === Preserved.Done) return Outcome.Done;
+      if (preserved === Preserved.HandOver) {
+        locks.unlock();
+        return Outcome.HandOver;
+      }
+      // The locks were free.
+      locks.waitForPins();
+      if (this.#isForKeeper(flags)) {
+        locks.unlock();
+        return Outcome.ToKeeper;
+      }
+    }
   }
 
   #call(command: Command): Outcome {

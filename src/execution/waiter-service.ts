@@ -15,6 +15,7 @@ import { CommandContext } from '../commands/context.ts';
 import { ErrorText } from '../commands/errors.ts';
 import type { ServerApi } from '../commands/server-api.ts';
 import { ReplyMode } from '../commands/session.ts';
+import { CommandFlag } from '../commands/table.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { RecordView } from '../keyspace/record.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
@@ -37,6 +38,8 @@ export interface WaiterLocks {
   holds(shard: number): boolean;
   /** Locks the shards of a waiter if they are not, and waits until no other thread has its keys pinned. */
   holdFor(waiter: Waiter): void;
+  /** Saves for a snapshot what a waiter's command is going to change; holdFor(waiter) holds, and goes on holding. */
+  preserveFor(waiter: Waiter, cx: CommandContext): void;
   /** Adds to the changes counted in the shard that was locked last, if any is. */
   countDirty(changes: number): void;
 }
@@ -171,6 +174,7 @@ export class WaiterService {
     const cx = this.#cx;
     const started = performance.now();
     waiter.prepare(cx);
+    if ((waiter.command.flags & CommandFlag.Write) !== 0) locks.preserveFor(waiter, cx);
     cx.dirty = 0;
     cx.effects.wanted = this.#changes?.wanted ?? false;
     if (cx.effects.wanted) cx.effects.reset();

@@ -33,6 +33,8 @@ import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
 import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
+import { needsSaving } from './snapshot.ts';
+import { LARGE_BYTES } from './snapshot-walk.ts';
 
 const POOL_SIZE = 16;
 const SAMPLES_MAX = 64;
@@ -78,6 +80,7 @@ export class Evictor {
   readonly #stats: Stats | null;
   readonly #view: RecordView;
   #maxMemory = 0;
+  #mayBlock = false;
   #rank: number = Rank.None;
   #volatileOnly = false;
   #samples = 5;
@@ -120,6 +123,7 @@ export class Evictor {
 
   /** As evictUntilRoom. @param limitMs time limit, if lower than the configured one */
   run(mayBlock: boolean, limitMs: number): boolean {
+    this.#mayBlock = mayBlock;
     const meter = this.#keyspace.meter;
     // What this thread has allocated since its last step of 32 KiB counts too, or small limits would not hold.
     meter.flush();
@@ -377,12 +381,27 @@ export class Evictor {
     return this.#remove(shard, db, slot, hash, ref);
   }
 
-  /** @returns false if a long command holds the key */
+  /** @returns false if a long command holds the key, or a snapshot needs it and others have to save it */
   #remove(shard: LockedShard, db: number, slot: number, hash: number, ref: number): boolean {
-    if (isPinned(shard.memory, shard.id, hash)) return false;
     shard.meet(this.#view, db, slot, hash, ref);
+    if (needsSaving(shard.memory.control, this.#view) && !this.#save(shard)) return false;
+    if (isPinned(shard.memory, shard.id, hash)) return false;
     shard.remove(this.#view);
     shard.count(ShardCounter.Evicted, 1);
+    return true;
+  }
+
+  /** Saves the record that the view points at for a snapshot. @returns false if that takes too long here */
+  #save(shard: LockedShard): boolean {
+    const { saver } = this.#keyspace;
+    if (saver === null) return true;
+    if (saver.estimate(shard, this.#view) < LARGE_BYTES) {
+      saver.save(shard, this.#view);
+      saver.send();
+      return true;
+    }
+    if (!this.#mayBlock) return false;
+    saver.saveFree(shard, this.#view, { release: () => shard.release(), relock: () => void shard.acquire() });
     return true;
   }
 }

@@ -26,9 +26,17 @@ import type { Pause } from './pause.ts';
 
 /** What a large value is sent in. */
 const PIECE_BYTES = 64 * 1024;
+/**
+ * While it writes a large value a thread rests after so long (ms), and for how long: where all cores are busy, the system
+ * would let it run for several ms while an acceptor waits for a core.
+ */
+const RUN_MS = 1;
+const REST_MS = 0.06;
 /** Elements of a value that are looked at to tell its size. */
 const ESTIMATE_SAMPLES = 3;
 const KEY_ARGS = new Int32Array([0]);
+
+const nap = new Int32Array(new SharedArrayBuffer(4));
 
 export class SnapshotSaver implements RecordSaver, Pause {
   readonly sink: SnapshotSink;
@@ -40,6 +48,7 @@ export class SnapshotSaver implements RecordSaver, Pause {
   /** Of what was gathered, or is being written. */
   #snapshot = 0;
   #db = 0;
+  #restedAt = 0;
 
   constructor(keyspace: Keyspace, config: ConfigStore, sink: SnapshotSink) {
     this.sink = sink;
@@ -87,6 +96,7 @@ export class SnapshotSaver implements RecordSaver, Pause {
     control[saving]! += 1;
     pinKeys(memory, this.#slots, this.#hashes, KEY_ARGS, 1);
     locks.release();
+    this.#restedAt = performance.now();
     try {
       this.#write(shard, rec, this);
       this.send();
@@ -97,9 +107,13 @@ export class SnapshotSaver implements RecordSaver, Pause {
     }
   }
 
-  /** Called by the writer within a long value: sends what there is of it. */
+  /** Called by the writer within a long value: rests now and then, sends what there is of it. */
   breathe(): void {
     const { out } = this.#writer;
+    if (performance.now() - this.#restedAt >= RUN_MS) {
+      Atomics.wait(nap, 0, 0, REST_MS);
+      this.#restedAt = performance.now();
+    }
     if (out.length < PIECE_BYTES) return;
     // Given up meanwhile: nobody wants the rest.
     if (Atomics.load(this.#control, GlobalWord.SnapshotActive) === this.#snapshot)
