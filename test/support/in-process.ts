@@ -12,7 +12,7 @@ import { createCommandTable } from '../../src/commands/index.ts';
 import { hasUnknownKeys, keyPositions } from '../../src/commands/key-positions.ts';
 import type { ServerApi } from '../../src/commands/server-api.ts';
 import { Session } from '../../src/commands/session.ts';
-import type { Command, CommandTable } from '../../src/commands/table.ts';
+import { type Command, type CommandTable, IN_PLACE_WORK_MAX } from '../../src/commands/table.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Keyspace } from '../../src/keyspace/keyspace.ts';
@@ -40,6 +40,8 @@ export interface InProcessOptions {
   table?: CommandTable;
   /** False: as on an acceptor, where a command may hand over; run() then returns nothing. Default true. */
   mayBlock?: boolean;
+  /** With mayBlock false: hands over, too, what is estimated to be long, as an acceptor does. Default false. */
+  heedEstimates?: boolean;
   /** Parts of the server to replace. */
   server?: Partial<ServerApi>;
   /** Shared memory of another instance, of another thread maybe. */
@@ -70,6 +72,7 @@ export class InProcess {
   #positions = new Int32Array(16);
   #keyCount = 0;
   #locked: LockedShard[] = [];
+  readonly #heedEstimates: boolean;
   #frozen = false;
   #startDb = 0;
 
@@ -85,6 +88,7 @@ export class InProcess {
     this.session = new Session(1, '127.0.0.1:1', '127.0.0.1:6379', false, Date.now());
     this.session.resp = options.resp ?? 2;
     this.cx.effects.wanted = options.effects ?? false;
+    this.#heedEstimates = options.heedEstimates ?? false;
     this.cx.pause = { breathe: () => this.#breathe(), expectLong: () => undefined };
   }
 
@@ -256,7 +260,8 @@ export class InProcess {
       this.lastEstimate = command.estimate === null ? 0 : command.estimate(this.cx);
       if (!(this.lastEstimate >= 0)) throw new Error(`${command.name}: estimate ${this.lastEstimate}`);
       if (this.cx.reply.length !== mark) throw new Error(`${command.name}: the estimate wrote a reply`);
-      command.handler!(this.cx);
+      if (this.#heedEstimates && this.lastEstimate > IN_PLACE_WORK_MAX) this.cx.handOver();
+      else command.handler!(this.cx);
     } catch (error) {
       if (!(error instanceof OutOfMemoryError)) throw error;
       this.cx.reply.truncate(mark);
