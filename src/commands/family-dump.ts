@@ -157,7 +157,7 @@ function deleteOld(cx: CommandContext): void {
   cx.lookupWrite(1, cx.rec2);
   cx.deleteRecord(cx.rec2);
   cx.keyChanged(1);
-  if (cx.effects.wanted) tellDeleted(cx, 1, cx.server.config.getBool('lazyfree-lazy-server-del'));
+  if (cx.effects.wanted) tellDeleted(cx, 1, false);
 }
 
 /** RESTORE with a moment instead of a time to live. */

@@ -55,7 +55,7 @@ function getdel(cx: CommandContext): void {
   if (replyOldValue(cx) !== 1) return;
   cx.deleteRecord(cx.rec);
   cx.keyChanged(1);
-  if (cx.effects.wanted) tellDeleted(cx, 1, false);
+  if (cx.effects.wanted) tellDeleted(cx, 1, cx.server.config.getBool('lazyfree-lazy-user-del'));
 }
 
 function getex(cx: CommandContext): void {

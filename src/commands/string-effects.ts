@@ -40,7 +40,6 @@ function tellSetKeeping(cx: CommandContext, key: number, value: number): void {
 
 /** SET with options: without GET; a moment instead of a time to live. */
 export function tellSetWithOptions(cx: CommandContext, options: SetOptions): void {
-  if (options.has(SetFlag.PXAT) && !options.has(IF_FLAGS)) return;
   if (options.expireArg !== 0) tellSetAt(cx, 1, 2, options.expireAt);
   else if (options.has(IF_FLAGS)) {
     if (options.has(SetFlag.KeepTtl)) tellSetKeeping(cx, 1, 2);
