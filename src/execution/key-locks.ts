@@ -15,7 +15,7 @@ import { keyPositions, touchesUnknownKeys } from '../commands/key-positions.ts';
 import { type Command, CommandFlag } from '../commands/table.ts';
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { isPinned, PINS_MAX, pinKeys, unpinKeys, waitForPins } from '../keyspace/pins.ts';
+import { isPinned, isPinnedForWriting, PINS_MAX, pinKeys, unpinKeys, waitForPins } from '../keyspace/pins.ts';
 import type { LockedShard, Shard } from '../keyspace/shard.ts';
 import type { FreeLocks } from '../keyspace/snapshot.ts';
 import {
@@ -336,12 +336,23 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
     if (this.#pinned === 0 && this.#mayPin()) this.#pin();
   }
 
+  /** A command that reads what another one is about to replace keeps the locks: nobody would wait for its pins. */
   #mayPin(): boolean {
-    return this.#locked !== Locked.None && this.keyCount <= PINS_MAX;
+    if (this.#locked === Locked.None || this.keyCount > PINS_MAX) return false;
+    if (this.#pinned !== 0) return true;
+    const cx = this.#cx;
+    for (let i = 0; i < this.keyCount; i++) {
+      const arg = this.keyArgs[i]!;
+      const shard = cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT;
+      if (isPinnedForWriting(this.#keyspace.memory, shard, cx.hashes[arg]!)) return false;
+    }
+    return true;
   }
 
   #pin(): void {
-    pinKeys(this.#keyspace.memory, this.#cx.slots, this.#cx.hashes, this.keyArgs, this.keyCount);
+    const cx = this.#cx;
+    const writes = (cx.command.flags & CommandFlag.Write) !== 0;
+    pinKeys(this.#keyspace.memory, cx.slots, cx.hashes, this.keyArgs, this.keyCount, writes);
     this.#pinned = this.keyCount;
   }
 
