@@ -16,6 +16,7 @@ import { SnapshotWalker } from '../keyspace/snapshot-walk.ts';
 import { GlobalWord } from '../memory/layout.ts';
 import { hiddenDatabase } from '../memory/shared-memory.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
+import type { ChangeLog } from './change-log.ts';
 import type { ThreadContext } from './thread-context.ts';
 
 const STEP_MS = 1;
@@ -36,6 +37,7 @@ export class Background {
   readonly #evictor: Evictor;
   readonly #expirer: Expirer;
   readonly #defragmenter: Defragmenter;
+  readonly #changes: ChangeLog | null;
   readonly #walker: SnapshotWalker;
   /** The first worker keeps the times that INFO tells of the whole server. */
   readonly #keepsTime: boolean;
@@ -61,6 +63,7 @@ export class Background {
     this.#defragmenter = new Defragmenter(keyspace, config, this.#shards);
     this.#walker = new SnapshotWalker(keyspace, this.#shards);
     this.#keepsTime = start.number === 0;
+    this.#changes = thread.changes;
   }
 
   /**
@@ -80,16 +83,19 @@ export class Background {
     if (Atomics.load(control, GlobalWord.CronPaused) !== 0)
       return walking ? Math.max(0, Math.min(FULL_MS, this.#walkAt - performance.now())) : FULL_MS;
     if (this.#keepsTime) this.#keepTime(now);
-    if (this.#evictor.over) {
+    // While data are loaded nothing goes but what they say.
+    const loading = control[GlobalWord.Loading] !== 0;
+    if (this.#evictor.over && !loading) {
       if (now >= this.#evictAt) this.#evictAt = after(this.#evict());
     } else this.#evictAt = 0;
     if (now >= this.#expireAt) {
       this.#keyspace.setTime(Date.now());
-      this.#expireAt = after(this.#expirer.step(performance.now()));
+      this.#expireAt = after(loading ? FULL_MS : this.#expirer.step(performance.now()));
     }
     if (now >= this.#freeAt) this.#freeAt = after(this.#free(performance.now()));
     if (now >= this.#defragAt) this.#defragAt = after(this.#defragmenter.step(performance.now()));
     this.#keyspace.meter.flush();
+    this.#changes?.wake();
     const next = Math.min(this.#expireAt, this.#freeAt, this.#defragAt, this.#walkAt);
     return Math.max(0, (this.#evictAt === 0 ? next : Math.min(next, this.#evictAt)) - performance.now());
   }

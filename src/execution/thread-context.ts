@@ -13,6 +13,7 @@ import { type StatBuffers, Stats } from '../metrics/stats.ts';
 import { ChangeLog } from './change-log.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ControlPort, type Methods } from './control-port.ts';
+import { DeletionLog } from './deletion-log.ts';
 
 /** A pair of rings between an acceptor and a shard worker. */
 export interface RingPair {
@@ -74,6 +75,7 @@ export class ThreadContext implements ServerApi {
       start.changes === null
         ? null
         : new ChangeLog(this.keyspace.memory.control, start.changes, start.persistenceThread);
+    if (this.changes !== null) this.keyspace.deletions = new DeletionLog(this.changes, this.config);
     this.control = new ControlPort(start.port, { ...this.#commonMethods(), ...methods }, (error) =>
       this.fatal(error),
     );

@@ -207,8 +207,11 @@ export class Expirer {
     // Removing may rebuild the segment, so it begins when the walk over it is over.
     const view = this.#view;
     const slot = (shard.id << SLOT_TO_SHARD_SHIFT) | this.#local;
+    const { deletions } = this.#keyspace;
+    const told = deletions?.wanted ? deletions : null;
     for (let i = 0; i < this.#refs.length; i++) {
       shard.meet(view, db, slot, this.#hashes[i]!, this.#refs[i]!);
+      told?.keyExpired(view);
       shard.remove(view);
     }
     shard.count(ShardCounter.Expired, this.#refs.length);
@@ -271,6 +274,7 @@ export class Expirer {
     const view = this.#hash;
     const { now } = this.#keyspace;
     view.open(shard);
+    view.deletions = this.#keyspace.deletions?.wanted ? this.#keyspace.deletions : null;
     let from = this.#unfinished === view.rec.ref ? this.#fieldsFrom : 0;
     this.#unfinished = 0;
     this.#visited += Math.min(FIELDS_AT_ONCE, view.size);

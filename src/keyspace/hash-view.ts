@@ -34,6 +34,7 @@ import {
   Listpack,
   writeEmptyListpack,
 } from '../structures/listpack.ts';
+import type { DeletionTarget } from './deletions.ts';
 import { insertPair, openListpack, removeEntries, replaceEntry, shrinkValue } from './packed.ts';
 import { Encoding, RecordView, rootBytes } from './record.ts';
 import type { LockedShard } from './shard.ts';
@@ -381,6 +382,7 @@ export class HashView {
     if (this.encoding !== Encoding.ListpackEx) return 0;
     this.removed = this.#countTriplets(now);
     if (this.removed === 0) return 0;
+    if (this.deletions !== null) this.#tellFirst(this.removed, this.deletions);
     removeEntries(this.shard, this.rec, this.#lp, LISTPACK_HEADER_BYTES, this.removed * this.#tuple);
     this.#unsettled = true;
     return 0;
@@ -388,6 +390,16 @@ export class HashView {
 
   /** Fields that the last expireSome() removed. */
   removed = 0;
+  /** Whom expireSome() tells of them; null if nobody wants to know, or the caller tells. */
+  deletions: DeletionTarget | null = null;
+
+  /** Tells of the first fields of a listpack, those that expire first. */
+  #tellFirst(count: number, deletions: DeletionTarget): void {
+    this.begin();
+    for (let i = 0; i < count && this.next(); i++) {
+      deletions.fieldExpired(this.rec, this.keyBuf, this.keyOff, this.keyLen);
+    }
+  }
 
   #countTriplets(now: number): number {
     const lp = this.#lp;
@@ -412,6 +424,10 @@ export class HashView {
     hashes.length = 0;
     const next = table.collectExpired(from, now, limit, refs, hashes);
     for (let i = 0; i < refs.length; i++) {
+      if (this.deletions !== null) {
+        this.showElement(refs[i]!);
+        this.deletions.fieldExpired(this.rec, this.keyBuf, this.keyOff, this.keyLen);
+      }
       table.unlink(hashes[i]!, refs[i]!);
       this.shard.arena.free(refs[i]!);
     }

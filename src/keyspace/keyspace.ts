@@ -5,6 +5,7 @@ import { GlobalWord, SHARD_COUNT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { Structures } from '../structures/structures.ts';
 import { AccessClock } from './access.ts';
+import type { DeletionTarget } from './deletions.ts';
 import { seedKeyHash } from './key-hash.ts';
 import { Shard } from './shard.ts';
 import type { RecordSaver } from './snapshot.ts';
@@ -19,6 +20,8 @@ export class Keyspace {
   now = 0;
   /** What saves records for snapshots on this thread; null where there are none. */
   saver: RecordSaver | null = null;
+  /** Who learns of what this thread deletes without a command; null if nobody ever does. */
+  deletions: DeletionTarget | null = null;
 
   /** @param seed the server's key of the index hash, see randomSeed() */
   constructor(memory: SharedMemory, seed: readonly [number, number]) {
