@@ -48,8 +48,14 @@ export class SnapshotWalker implements FreeLocks {
   /** The shard that is locked. */
   #shard: Shard;
 
-  /** @param shards the shards this thread looks after */
-  constructor(keyspace: Keyspace, shards: readonly Shard[]) {
+  readonly #holdMs: number;
+
+  /**
+   * @param shards the shards this thread looks after
+   * @param holdMs how long a lock is held, about
+   */
+  constructor(keyspace: Keyspace, shards: readonly Shard[], holdMs = HOLD_MS) {
+    this.#holdMs = holdMs;
     this.#keyspace = keyspace;
     this.#control = keyspace.memory.control;
     this.#shards = shards;
@@ -106,7 +112,7 @@ export class SnapshotWalker implements FreeLocks {
   /** Goes on with the walk under one lock. @returns whether it can go on at once */
   #hold(saver: RecordSaver | null): boolean {
     const shard = this.#shards[this.#place]!;
-    const until = performance.now() + HOLD_MS;
+    const until = performance.now() + this.#holdMs;
     let done = false;
     this.#shard = shard;
     const locked = shard.acquire();
