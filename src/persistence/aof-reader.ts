@@ -34,6 +34,8 @@ export type AofRead = (typeof AofRead)[keyof typeof AofRead];
 const CHUNK_BYTES = 1024 * 1024;
 const BATCH_COMMANDS_MAX = 4096;
 const BUFFER_BYTES_MAX = 0x7fffffff;
+/** A larger buffer is not kept when a long command is delivered. */
+const SPARE_BYTES_MAX = 16 * CHUNK_BYTES;
 /** Redis's AOF_ANNOTATION_LINE_MAX_LEN. */
 const ANNOTATION_BYTES_MAX = 1024;
 /** How far behind a command without end others are looked for. */
@@ -51,7 +53,7 @@ const Met = { Limit: 0, Short: 1, Bad: 2 } as const;
 type Met = (typeof Met)[keyof typeof Met];
 
 export class AofReader {
-  /* The batch; valid until the next call of `next`. */
+  /* The batch; valid until the next call of `next`, which may put other arrays in place. */
 
   /** Commands in it. */
   count = 0;
@@ -141,17 +143,14 @@ export class AofReader {
    * Reads the next batch. Bad and Failed are in the log; after Truncated, call `settleTail`.
    */
   next(): AofRead {
-    this.#dropDelivered();
+    this.count = 0;
     for (;;) {
       const met = this.#scan();
       // What is whole goes first; the fault is met again.
       if (this.count > 0) return AofRead.Batch;
       if (met === Met.Bad) return this.#tellBad();
-      if (met === Met.Limit) {
-        // Nothing but annotations and empty transactions.
-        this.#dropDelivered();
-        continue;
-      }
+      // Nothing but empty transactions.
+      if (met === Met.Limit) continue;
       if (this.#position(this.#end) < this.size && this.#position(this.#need) <= this.size) {
         const read = this.#fill(this.#need);
         if (read !== null) return read;
@@ -200,24 +199,14 @@ export class AofReader {
     return this.position + offset;
   }
 
-  /** Moves what was begun to the front of the buffer. */
-  #dropDelivered(): void {
-    const delivered = this.wholeUpTo - this.position;
-    if (delivered > 0) {
-      this.bytes.copyWithin(0, delivered, this.#end);
-      this.#end -= delivered;
-      this.position = this.wholeUpTo;
-    }
-    this.count = 0;
-  }
-
-  /** Parses from bytes[0] on; what is whole becomes the batch. */
+  /** Parses what was not delivered; what is whole becomes the batch. */
   #scan(): Met {
     const parser = this.#parser;
     parser.reset();
     const { bytes } = this;
     const end = this.#end;
-    let at = 0;
+    const from = this.wholeUpTo - this.position;
+    let at = from;
     let seen = 0;
     this.#inTransaction = false;
     for (;;) {
@@ -238,18 +227,18 @@ export class AofReader {
         this.#need = parser.end;
         return Met.Short;
       }
-      const from = at;
+      const start = at;
       at = parser.end;
       if (!this.#inTransaction && this.#isWord(MULTI)) {
         this.#inTransaction = true;
         continue;
       }
       if (this.#isWord(EXEC)) this.#inTransaction = false;
-      else this.#put(seen++, from, at);
+      else this.#put(seen++, start, at);
       if (this.#inTransaction) continue;
       this.count = seen;
       this.wholeUpTo = this.#position(at);
-      if (seen >= BATCH_COMMANDS_MAX || at >= CHUNK_BYTES) return Met.Limit;
+      if (seen >= BATCH_COMMANDS_MAX || at - from >= CHUNK_BYTES) return Met.Limit;
     }
   }
 
@@ -295,31 +284,48 @@ export class AofReader {
    * @returns null, or what ends it
    */
   #fill(need: number): AofRead | null {
-    if (need > this.bytes.length || this.#end === this.bytes.length) {
-      const size = Math.max(need, this.bytes.length * 2);
-      if (size > BUFFER_BYTES_MAX && need > BUFFER_BYTES_MAX) {
-        this.#log.warning(
-          `Unrecoverable error reading the append only file ${this.#name}: a transaction of more than 2 GiB at offset ${this.wholeUpTo}`,
-        );
-        return AofRead.Failed;
-      }
-      const larger = Buffer.allocUnsafeSlow(Math.min(size, BUFFER_BYTES_MAX));
-      this.bytes.copy(larger, 0, 0, this.#end);
-      this.bytes = larger;
+    const delivered = this.wholeUpTo - this.position;
+    const wanted = need - delivered;
+    if (wanted > BUFFER_BYTES_MAX) {
+      this.#log.warning(
+        `Unrecoverable error reading the append only file ${this.#name}: more than 2 GiB in one transaction at offset ${this.wholeUpTo}`,
+      );
+      return AofRead.Failed;
     }
+    this.#makeRoom(delivered, wanted);
+    // As much again as was begun, so that it is not parsed anew for every few bytes.
+    const goal = Math.min(this.bytes.length, Math.max(wanted, CHUNK_BYTES, 2 * this.#end));
     try {
-      do {
-        const room = this.bytes.length - this.#end;
+      while (this.#end < goal && this.#position(this.#end) < this.size) {
+        const room = goal - this.#end;
         const count = this.#files.read(this.#fd, this.bytes, this.#end, room, this.#position(this.#end));
         // It was longer when it was opened: what is there is what counts.
         if (count === 0) this.size = this.#position(this.#end);
         this.#end += count;
-      } while (this.#end < need && this.#position(this.#end) < this.size);
+      }
       return null;
     } catch (error) {
       this.#log.warning(`Unrecoverable error reading the append only file ${this.#name}: ${strerror(error)}`);
       return AofRead.Failed;
     }
+  }
+
+  /** Moves what is not delivered to the front, of a larger buffer if it needs one, of a smaller one if that will do. */
+  #makeRoom(delivered: number, wanted: number): void {
+    const kept = this.#end - delivered;
+    let size = this.bytes.length;
+    if (wanted > size || kept === size) size = Math.min(Math.max(wanted, size * 2), BUFFER_BYTES_MAX);
+    else if (size > SPARE_BYTES_MAX && wanted <= CHUNK_BYTES) size = Math.max(CHUNK_BYTES, 2 * kept);
+    if (size === this.bytes.length) {
+      this.bytes.copyWithin(0, delivered, this.#end);
+    } else {
+      const other = Buffer.allocUnsafeSlow(size);
+      this.bytes.copy(other, 0, delivered, this.#end);
+      this.bytes = other;
+    }
+    this.#begun -= delivered;
+    this.#end = kept;
+    this.position = this.wholeUpTo;
   }
 
   /** No more bytes can make what was begun whole. */
