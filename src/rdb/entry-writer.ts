@@ -6,7 +6,8 @@
 // Redis's rdbSaveKeyValuePair does. What stands around entries in a file is file-writer.ts's.
 //
 // One per thread. Entries gather in `out` until reset(); they do not say of which database they are, so the caller takes
-// them before it goes on to another. What could not be written to its end (no memory) leaves no trace in `out`.
+// them before it goes on to another. What could not be written to its end (no memory) leaves no trace in `out`, unless
+// the caller has taken a part of it in a pause.
 
 import type { ConfigStore } from '../config/store.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -69,15 +70,16 @@ export class EntryWriter {
       }
       if (this.#idle || this.#frequency) this.#writeAccess(rec.access);
       const type = values.typeOf(shard, rec);
+      // Before the value: the caller may take its first part in a pause.
+      const version = values.versionOf(type);
+      if (version > this.version) this.version = version;
       out.byte(type);
       out.string(rec.bytes, rec.keyOffset, rec.keyLength);
       values.pause = pause;
       values.write(out, shard, rec, type);
-      const version = values.versionOf(type);
-      if (version > this.version) this.version = version;
       this.entries++;
     } catch (error) {
-      out.length = mark;
+      out.length = Math.min(mark, out.length);
       throw error;
     }
   }

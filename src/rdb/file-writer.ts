@@ -5,9 +5,9 @@
 //   254 db  [251 keys expires]  entries | again, as the entries come: databases may come back
 //   255  checksum of all before it (8 bytes, little endian; 0: none)
 //
-// The version is known only at the end: 10 (Redis 7.0) unless an entry needs a newer one. The header says 10 and is
-// written over at the end if that is wrong; as checksums are linear, that of the whole file follows from what it was and from
-// the difference.
+// The version is known only at the end: 10 (Redis 7.0) unless an entry needs a newer one. The header says 10, or what
+// the caller knows already, and is written over at the end if that is wrong; as checksums are linear, that of the whole
+// file follows from what it was and from the difference.
 //
 // Not here: names, temporary files, fsync. Functions are not written until there are any.
 
@@ -31,6 +31,8 @@ export interface DatabaseSize {
 }
 
 export interface RdbFileOptions {
+  /** The lowest RdbVersion that is known to do. Default: that of Redis 7.0. */
+  readonly version?: number;
   /** Whether there is a checksum: `rdbchecksum`. */
   readonly checksum: boolean;
   /** The version of Redis that the file says it is from. */
@@ -51,18 +53,21 @@ export class RdbFileWriter {
   /** Bytes of the file so far. */
   size = 0;
   /** The version that the entries so far need. */
-  version: number = RdbVersion.Redis70;
+  version: number;
   readonly #output: RdbOutput;
   readonly #options: RdbFileOptions;
   readonly #crc = new Crc64();
   readonly #gathered = new RdbWriter();
   readonly #sized = new Set<number>();
+  readonly #headerVersion: number;
   #db = NO_DB;
 
   /** Begins the file: header and facts. @throws what `output` throws, here and in all methods */
   constructor(output: RdbOutput, options: RdbFileOptions) {
     this.#output = output;
     this.#options = options;
+    this.#headerVersion = options.version ?? RdbVersion.Redis70;
+    this.version = this.#headerVersion;
     this.#gathered.ensure(GATHER_BYTES + DIRECT_BYTES);
     const header = headerOf(this.version);
     this.#gathered.raw(header, 0, HEADER_BYTES);
@@ -70,10 +75,10 @@ export class RdbFileWriter {
   }
 
   /**
-   * Appends entries of a database.
+   * Appends entries of a database. The last one may end in the next call, if that is for the same database.
    * @param version the RdbVersion that they need
    */
-  entries(db: number, bytes: Buffer, off: number, len: number, version: number): void {
+  entries(db: number, bytes: Buffer, off: number, len: number, version: number = RdbVersion.Redis70): void {
     if (len === 0) return;
     const gathered = this.#gathered;
     if (db !== this.#db) this.#selectDb(db);
@@ -93,7 +98,7 @@ export class RdbFileWriter {
     gathered.byte(RdbOpcode.Eof);
     this.#flush();
     const crc = this.#crc;
-    if (this.version !== RdbVersion.Redis70) this.#correctVersion();
+    if (this.version !== this.#headerVersion) this.#correctVersion();
     if (this.#options.checksum) gathered.words(crc.low, crc.high);
     else gathered.words(0, 0);
     this.#flush();
@@ -152,7 +157,7 @@ export class RdbFileWriter {
   #correctVersion(): void {
     const header = headerOf(this.version);
     this.#output.writeAt(header, 0, HEADER_BYTES, 0);
-    const difference = headerOf(RdbVersion.Redis70);
+    const difference = headerOf(this.#headerVersion);
     for (let i = 0; i < HEADER_BYTES; i++) difference[i]! ^= header[i]!;
     const crc = new Crc64();
     crc.update(difference, 0, HEADER_BYTES);
