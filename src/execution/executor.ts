@@ -62,6 +62,9 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
+/** PFCOUNT keeps what it has counted, in its key. */
+const MAY_CHANGE = CommandFlag.Write | CommandFlag.MayReplicate;
+
 /** Not shown to clients in MONITOR: administrative commands may hold passwords. */
 const UNMONITORED = CommandFlag.SkipMonitor | CommandFlag.Admin;
 
@@ -237,10 +240,10 @@ export class Executor implements WaiterTimes {
         this.#locks.unlock();
         return Outcome.ToKeeper;
       }
-      if (this.#control[GlobalWord.SnapshotActive] !== 0 && (flags & CommandFlag.Write) !== 0) {
-        const outcome = this.#preserve(flags);
-        if (outcome !== Outcome.Done) return outcome;
-      }
+    }
+    if (this.#control[GlobalWord.SnapshotActive] !== 0 && (flags & MAY_CHANGE) !== 0 && locks.any) {
+      const outcome = this.#preserve(flags);
+      if (outcome !== Outcome.Done) return outcome;
     }
     if (command.place === Place.Estimated) {
       const work = command.estimate!(cx);

@@ -1,6 +1,6 @@
 // What a command is going to change is saved first, while a snapshot runs: see keyspace/snapshot.ts.
 //
-// The executor asks before it runs the handler of a Write command, with the locks of its keys held and no pins of others in
+// The executor asks before it runs the handler of a command that may change its keys, with the locks of its keys held and no pins of others in
 // the way; so do runs for clients that have waited. All keys that the command names are saved, those too that it only reads
 // or finds missing: each is saved once in a snapshot anyway.
 //
