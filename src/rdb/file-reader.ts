@@ -61,6 +61,13 @@ export class FileReader extends RdbReader {
     return this.#fill(count);
   }
 
+  override count(bytesEach: number): number {
+    const count = this.len();
+    if (this.failed || count * bytesEach <= this.left) return count;
+    this.#failTruncated();
+    return 0;
+  }
+
   override skip(count: number): void {
     if (count <= this.end - this.at) {
       this.at += count;

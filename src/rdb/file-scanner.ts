@@ -20,7 +20,7 @@ import {
 } from './file-error.ts';
 import { FileReader } from './file-reader.ts';
 import type { RdbSource } from './file-source.ts';
-import { RDB_OPCODE_MIN, RDB_VERSION_MAX, RdbOpcode } from './rdb-format.ts';
+import { RDB_OPCODE_MIN, RDB_TYPE_MAX, RDB_VERSION_MAX, RdbOpcode } from './rdb-format.ts';
 import { RdbString } from './rdb-reader.ts';
 import { skipValue } from './skip-value.ts';
 
@@ -171,6 +171,7 @@ export class RdbScanner {
 
   #skipEntry(type: number, at: number): void {
     const input = this.#input;
+    if (type > RDB_TYPE_MAX) throw unknownType(type, at);
     input.skipString();
     if (!skipValue(input, type) && !input.failed) throw this.#typeError(type, at);
     if (input.failed) throw input.error();

@@ -60,6 +60,8 @@ export const RdbType = {
   HashMetadata: 24,
   HashListpackEx: 25,
 } as const;
+/** The highest type. */
+export const RDB_TYPE_MAX = RdbType.HashListpackEx;
 
 /**
  * What stands where a type would be in a file, and what follows. Files are drawn in file-writer.ts.
