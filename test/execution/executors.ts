@@ -4,6 +4,7 @@
 import { createCommandTable } from '../../src/commands/index.ts';
 import type { ServerApi } from '../../src/commands/server-api.ts';
 import { Session } from '../../src/commands/session.ts';
+import type { CommandTable } from '../../src/commands/table.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { Batch, BatchEnd } from '../../src/execution/batch.ts';
 import { Executor } from '../../src/execution/executor.ts';
@@ -46,7 +47,7 @@ export class Executors {
     let waiters: WaiterService | null = null;
     for (const [name, thread] of Object.entries(THREADS)) {
       const keyspace = new Keyspace(new SharedMemory(this.memory, thread), SEED);
-      const server = this.#server(thread, name);
+      const server = serverWithoutThreads(this.config, this.table, new Stats(this.#buffers, thread), name);
       const executor = new Executor(keyspace, server, this.#events(), name !== 'acceptor');
       if (name === 'keeper') {
         waiters = new WaiterService(keyspace, server);
@@ -120,30 +121,36 @@ export class Executors {
       makeRoom: () => false,
     };
   }
+}
 
-  #server(thread: number, name: string): ServerApi {
-    const refuse = (method: string): Promise<never> =>
-      Promise.reject(new Error(`ERR nobody to ask for ${method}`));
-    return {
-      facts: {
-        pid: process.pid,
-        runId: '0'.repeat(40),
-        startedAt: Date.now(),
-        version: '0.0.0',
-        redisVersion: '7.4.0',
-        acceptors: 1,
-        shardWorkers: 2,
-        configFile: '',
-        executable: process.execPath,
-      },
-      config: this.config,
-      stats: new Stats(this.#buffers, thread),
-      log: Logger.create('', 'nothing', 'M'),
-      table: this.table,
-      threadName: name,
-      ask: refuse,
-      askAcceptors: refuse,
-      askThreads: refuse,
-    };
-  }
+/** What executors ask of a server, where nobody can be asked. */
+export function serverWithoutThreads(
+  config: ConfigStore,
+  table: CommandTable,
+  stats: Stats,
+  threadName: string,
+): ServerApi {
+  const refuse = (method: string): Promise<never> =>
+    Promise.reject(new Error(`ERR nobody to ask for ${method}`));
+  return {
+    facts: {
+      pid: process.pid,
+      runId: '0'.repeat(40),
+      startedAt: Date.now(),
+      version: '0.0.0',
+      redisVersion: '7.4.0',
+      acceptors: 1,
+      shardWorkers: 2,
+      configFile: '',
+      executable: process.execPath,
+    },
+    config,
+    stats,
+    log: Logger.create('', 'nothing', 'M'),
+    table,
+    threadName,
+    ask: refuse,
+    askAcceptors: refuse,
+    askThreads: refuse,
+  };
 }

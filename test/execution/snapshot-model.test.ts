@@ -6,81 +6,13 @@ import { ConfigStore } from '../../src/config/store.ts';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Defragmenter } from '../../src/keyspace/defrag.ts';
 import { Evictor } from '../../src/keyspace/eviction.ts';
-import { startSnapshot } from '../../src/keyspace/snapshot.ts';
-import { SnapshotWalker } from '../../src/keyspace/snapshot-walk.ts';
-import { GlobalWord } from '../../src/memory/layout.ts';
-import { SnapshotSaver } from '../../src/rdb/snapshot-saver.ts';
-import { makeKeyspace } from '../keyspace/bench.ts';
-import { contentsOf, GatheringSink, loadSnapshot } from '../keyspace/snapshot-sink.ts';
+import { contentsOf } from '../keyspace/snapshot-sink.ts';
 import { pick, seeded } from '../memory/random.ts';
 import { commandMix, generateOperations } from '../support/command-generators.ts';
-import type { Argument } from '../support/raw-client.ts';
-import { Executors } from './executors.ts';
+import { SnapshotBench, THREADS } from './snapshot-bench.ts';
 
 /** Not for executors without a server. */
 const OF_CONNECTIONS = new Set(['CONFIG', 'CLIENT', 'RESET', 'QUIT', 'HELLO']);
-const THREADS = ['acceptor', 'worker', 'keeper'] as const;
-
-/** Threads with savers, and the walks of two workers. */
-class Bench {
-  readonly threads = new Executors();
-  readonly sinks = new Map<string, GatheringSink>();
-  readonly walkers: SnapshotWalker[];
-  readonly keyspace = this.threads.executor('keeper').cx.keyspace;
-  readonly control = this.keyspace.memory.control;
-  readonly #other = makeKeyspace({ databases: 16 });
-
-  constructor() {
-    for (const name of THREADS) {
-      const { keyspace } = this.threads.executor(name).cx;
-      const sink = new GatheringSink();
-      this.sinks.set(name, sink);
-      keyspace.saver = new SnapshotSaver(keyspace, this.threads.config, sink);
-    }
-    this.walkers = (['keeper', 'worker'] as const).map((name, number) => {
-      const { keyspace } = this.threads.executor(name).cx;
-      return new SnapshotWalker(
-        keyspace,
-        keyspace.shards.filter((shard) => shard.id % 2 === number),
-        0,
-      );
-    });
-  }
-
-  start(): number {
-    return startSnapshot(this.keyspace, () => {});
-  }
-
-  get running(): boolean {
-    return this.control[GlobalWord.SnapshotActive] !== 0;
-  }
-
-  /** One hold of each walk. */
-  step(): void {
-    for (const walker of this.walkers) walker.step(performance.now() - 1);
-  }
-
-  finish(): void {
-    for (let i = 0; i < 100_000 && this.running; i++) this.step();
-    expect(this.running).toBe(false);
-  }
-
-  saved(snapshot: number): Map<string, string> {
-    return loadSnapshot([...this.sinks.values()], snapshot, this.#other);
-  }
-
-  forget(): void {
-    for (const sink of this.sinks.values()) sink.clear();
-  }
-
-  get voided(): boolean {
-    return [...this.sinks.values()].some((sink) => sink.voids.length > 0);
-  }
-
-  call(...args: Argument[]): string {
-    return this.threads.call(1, ...args);
-  }
-}
 
 /** Keys that must be saved: all but those whose time has come meanwhile. */
 function without(expired: number, contents: Map<string, string>): Map<string, string> {
@@ -93,7 +25,7 @@ function without(expired: number, contents: Map<string, string>): Map<string, st
 }
 
 /** Values of some size of every type, so that some are saved with the locks free. */
-function fillLarge(bench: Bench, round: number): void {
+function fillLarge(bench: SnapshotBench, round: number): void {
   const many = Array.from({ length: 400 }, (_, i) => `${round} and some more bytes ${i}`);
   bench.call('SET', 'large:string', many.join());
   bench.call('RPUSH', 'large:list', ...many);
@@ -106,7 +38,7 @@ function fillLarge(bench: Bench, round: number): void {
 
 describe('snapshots under random commands', () => {
   it('hold what was there at their start, every key once', () => {
-    const bench = new Bench();
+    const bench = new SnapshotBench();
     const random = seeded(4711);
     const full = new ConfigStore(null, '/');
     full.applyChange({ name: 'maxmemory', text: '1' });

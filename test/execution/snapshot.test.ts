@@ -1,0 +1,130 @@
+// Snapshots and commands: who saves what, and when, before it is changed.
+
+import { describe, expect, it } from 'vitest';
+import { checkKeyspace } from '../../src/keyspace/check.ts';
+import { contentsOf } from '../keyspace/snapshot-sink.ts';
+import { SnapshotBench } from './snapshot-bench.ts';
+
+const LARGE = 'some text that is no use '.repeat(8000);
+
+/** Runs `work` during a snapshot that has not walked yet, and expects it to hold what was there before. */
+function during(bench: SnapshotBench, work: () => void): void {
+  const before = contentsOf(bench.keyspace);
+  const snapshot = bench.start();
+  work();
+  bench.finish();
+  expect(bench.saved(snapshot)).toEqual(before);
+  expect(bench.threads.lockedShards()).toEqual([]);
+  checkKeyspace(bench.keyspace);
+}
+
+const savedBy = (bench: SnapshotBench, thread: string): number => bench.sinks.get(thread)!.entriesOf.length;
+
+describe('a command that changes keys while a snapshot runs', () => {
+  it('has them saved first: overwritten, deleted, renamed, moved, copied over, in any database', () => {
+    const bench = new SnapshotBench();
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) bench.call('SET', key, `value of ${key}`);
+    bench.call('SELECT', 1);
+    bench.call('SET', 'e', 'in 1');
+    bench.call('SET', 'f', 'in 1');
+    bench.call('SELECT', 0);
+    during(bench, () => {
+      expect(bench.call('SET', 'a', 'new')).toBe('+OK\r\n');
+      expect(bench.call('DEL', 'b')).toBe(':1\r\n');
+      expect(bench.call('RENAME', 'c', 'c2')).toBe('+OK\r\n');
+      expect(bench.call('MOVE', 'd', 1)).toBe(':1\r\n');
+      expect(bench.call('COPY', 'e', 'f', 'DB', 1, 'REPLACE')).toBe(':1\r\n');
+      expect(bench.call('GET', 'f')).toBe('$10\r\nvalue of f\r\n');
+      expect(savedBy(bench, 'acceptor')).toBeGreaterThanOrEqual(5);
+      expect(savedBy(bench, 'keeper') + savedBy(bench, 'worker')).toBe(0);
+    });
+  });
+
+  it('goes from an acceptor to a worker if its values are large, which saves them with the locks free', () => {
+    const bench = new SnapshotBench();
+    bench.call('SET', 'big', LARGE);
+    bench.call('SET', 'big2', LARGE);
+    bench.call('SET', 'small', 'x');
+    during(bench, () => {
+      const { threads } = bench;
+      expect(threads.run('acceptor', 1, 'SET', 'big', 'y').end).toBe('HandOver');
+      expect(savedBy(bench, 'acceptor')).toBe(0);
+      let pieces = 0;
+      bench.sinks.get('worker')!.onEntries = () => {
+        if (pieces++ > 0) return;
+        expect(threads.lockedShards()).toEqual([]);
+        // Others read it, and write other keys; who would write it goes to a worker.
+        expect(threads.run('acceptor', 2, 'STRLEN', 'big').reply).toBe(`:${LARGE.length}\r\n`);
+        expect(threads.run('acceptor', 2, 'SET', 'small', 'z')).toEqual({ end: 'Drained', reply: '+OK\r\n' });
+        expect(threads.run('acceptor', 2, 'APPEND', 'big', 'z').end).toBe('HandOver');
+        expect(threads.run('acceptor', 2, 'DEL', 'big2').end).toBe('HandOver');
+      };
+      expect(threads.run('worker', 1, 'MSET', 'big', 'y', 'big2', 'y', 'new', 'y').reply).toBe('+OK\r\n');
+      expect(pieces).toBeGreaterThan(1);
+      expect(bench.call('GET', 'big')).toBe('$1\r\ny\r\n');
+    });
+  });
+
+  it('waits on a worker for what the walk is saving, and goes on when it has', () => {
+    const bench = new SnapshotBench();
+    bench.call('RPUSH', 'list', ...Array.from({ length: 20_000 }, (_, i) => `an element ${i}`));
+    during(bench, () => {
+      let refused = 0;
+      for (const sink of bench.sinks.values())
+        sink.onEntries = () => {
+          if (bench.threads.run('acceptor', 1, 'LPOP', 'list').end === 'HandOver') refused++;
+        };
+      bench.finish();
+      expect(refused).toBeGreaterThan(1);
+      for (const sink of bench.sinks.values()) sink.onEntries = null;
+      expect(bench.threads.run('acceptor', 1, 'LPOP', 'list').reply).toBe('$12\r\nan element 0\r\n');
+    });
+  });
+
+  it('a client that waits is served by a run that saves first, large values too', () => {
+    const bench = new SnapshotBench();
+    bench.call('RPUSH', 'to', ...Array.from({ length: 3000 }, (_, i) => `an element ${i}`));
+    bench.call('RPUSH', 'other', 'x');
+    during(bench, () => {
+      expect(bench.threads.call(7, 'BLMOVE', 'from', 'to', 'LEFT', 'RIGHT', 0)).toBe('Blocked');
+      expect(bench.threads.call(8, 'BLMOVE', 'from', 'other', 'LEFT', 'RIGHT', 0)).toBe('Blocked');
+      // What was saved when it began to wait is not saved again.
+      expect(bench.call('RPUSH', 'from', 'a', 'b')).toBe(':2\r\n');
+      expect(bench.threads.answers()).toEqual([
+        [7, '$1\r\na\r\n'],
+        [8, '$1\r\nb\r\n'],
+      ]);
+    });
+  });
+
+  it('a client that waited when it began is served so, too', () => {
+    const bench = new SnapshotBench();
+    bench.call('RPUSH', 'to', ...Array.from({ length: 3000 }, (_, i) => `an element ${i}`));
+    bench.call('SADD', 'other', 'x');
+    expect(bench.threads.call(7, 'BLMOVE', 'from', 'to', 'LEFT', 'RIGHT', 0)).toBe('Blocked');
+    during(bench, () => {
+      expect(bench.call('RPUSH', 'from', 'a')).toBe(':1\r\n');
+      expect(bench.threads.answers()).toEqual([[7, '$1\r\na\r\n']]);
+      expect(savedBy(bench, 'keeper')).toBe(1);
+    });
+  });
+
+  it('FLUSHALL and SWAPDB void it, FLUSHDB of an empty database does not', () => {
+    const bench = new SnapshotBench();
+    bench.call('SET', 'a', 'x');
+    const first = bench.start();
+    bench.call('SELECT', 3);
+    expect(bench.call('FLUSHDB')).toBe('+OK\r\n');
+    expect(bench.call('SWAPDB', 4, 5)).toBe('+OK\r\n');
+    expect(bench.running).toBe(true);
+    expect(bench.call('SWAPDB', 0, 5)).toBe('+OK\r\n');
+    expect(bench.running).toBe(false);
+    const second = bench.start();
+    expect(bench.call('FLUSHALL')).toBe('+OK\r\n');
+    expect(bench.running).toBe(false);
+    expect(bench.sinks.get('keeper')!.voids).toEqual([
+      { snapshot: first, reason: 2 },
+      { snapshot: second, reason: 1 },
+    ]);
+  });
+});
