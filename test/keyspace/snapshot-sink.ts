@@ -87,17 +87,8 @@ export function contentsOf(keyspace: Keyspace): Map<string, string> {
   return found;
 }
 
-/**
- * Loads what a snapshot has put out into a keyspace, and empties that again.
- * @param into an empty keyspace
- * @returns as contentsOf()
- * @throws if a key is there twice
- */
-export function loadSnapshot(
-  sinks: readonly GatheringSink[],
-  snapshot: number,
-  into: Keyspace,
-): Map<string, string> {
+/** Loads what a snapshot has put out into an empty keyspace. @throws if a key is there twice */
+export function loadInto(sinks: readonly GatheringSink[], snapshot: number, into: Keyspace): void {
   const loader = new RdbLoader(into, new EncodingLimits(new ConfigStore(null, '/')), {
     databases: into.memory.databaseCount,
     keepExpired: true,
@@ -106,6 +97,19 @@ export function loadSnapshot(
     for (const { snapshot: number, db, bytes } of sink.entriesOf)
       if (number === snapshot) loader.load(bytes, 0, bytes.length, db, 0);
   }
+}
+
+/**
+ * Loads what a snapshot has put out into an empty keyspace, and empties that again.
+ * @returns as contentsOf()
+ * @throws if a key is there twice
+ */
+export function loadSnapshot(
+  sinks: readonly GatheringSink[],
+  snapshot: number,
+  into: Keyspace,
+): Map<string, string> {
+  loadInto(sinks, snapshot, into);
   const found = contentsOf(into);
   for (const shard of into.shards) {
     const locked = shard.acquire();

@@ -13,6 +13,7 @@ import { hasUnknownKeys, keyPositions } from '../../src/commands/key-positions.t
 import type { ServerApi } from '../../src/commands/server-api.ts';
 import { Session } from '../../src/commands/session.ts';
 import { type Command, type CommandTable, IN_PLACE_WORK_MAX } from '../../src/commands/table.ts';
+import { tellAfterFailure } from '../../src/commands/whole-effects.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Keyspace } from '../../src/keyspace/keyspace.ts';
@@ -28,7 +29,8 @@ import { RespParser, toValue, type Value } from './resp-parser.ts';
 import { commandsIn, type Told } from './told-commands.ts';
 
 const THREAD = 1;
-const SEED = [0x12345678, 0x1abcdef0] as const;
+/** Of the key hash. */
+export const SEED = [0x12345678, 0x1abcdef0] as const;
 
 export interface InProcessOptions {
   /** RESP version. Default 2. */
@@ -266,6 +268,7 @@ export class InProcess {
       if (!(error instanceof OutOfMemoryError)) throw error;
       this.cx.reply.truncate(mark);
       this.cx.error(ErrorText.OutOfMemory);
+      if (this.cx.effects.wanted) tellAfterFailure(this.cx, this.#positions, this.#keyCount);
     } finally {
       for (const shard of this.#locked) shard.release();
     }
