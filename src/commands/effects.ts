@@ -7,7 +7,8 @@
 //
 //   entry  database (int32) | bytes (int32) | command in RESP
 
-const ENTRY_HEADER = 8;
+/** Bytes in front of a command, see above. */
+export const ENTRY_HEADER = 8;
 const INITIAL_BYTES = 4096;
 /** A larger buffer is not kept after the command. */
 const KEPT_BYTES = 1024 * 1024;

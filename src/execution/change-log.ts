@@ -4,13 +4,12 @@
 // the stream (memory/change-ring.ts). wake() comes later, once for many changes.
 
 import type { CommandContext } from '../commands/context.ts';
-import type { Effects } from '../commands/effects.ts';
+import { type Effects, ENTRY_HEADER } from '../commands/effects.ts';
 import type { SnapshotSink } from '../keyspace/snapshot.ts';
-import { ChangeKind, ChangeProducer } from '../memory/change-ring.ts';
+import { ChangeKind, ChangeProducer, SNAPSHOT_VERSION_SHIFT } from '../memory/change-ring.ts';
 import { ring } from '../memory/doorbell.ts';
 import { GlobalWord } from '../memory/layout.ts';
 
-const ENTRY_HEADER = 8;
 const STAR = 0x2a;
 const NOTHING = Buffer.alloc(0);
 
@@ -65,8 +64,17 @@ export class ChangeLog implements SnapshotSink {
     this.#put(ChangeKind.Marker, 0, bytes, 0, bytes.length);
   }
 
-  entries(snapshot: number, db: number, part: boolean, bytes: Buffer, off: number, len: number): void {
-    this.#producer.put(part ? ChangeKind.SnapshotPart : ChangeKind.Snapshot, db, snapshot, bytes, off, len);
+  entries(
+    snapshot: number,
+    db: number,
+    version: number,
+    part: boolean,
+    bytes: Buffer,
+    off: number,
+    len: number,
+  ): void {
+    const kind = part ? ChangeKind.SnapshotPart : ChangeKind.Snapshot;
+    this.#producer.put(kind, db | (version << SNAPSHOT_VERSION_SHIFT), snapshot, bytes, off, len);
     this.#said();
   }
 
@@ -83,6 +91,8 @@ export class ChangeLog implements SnapshotSink {
   /** Wakes the persistence worker if it has not heard of something yet. */
   wake(): void {
     if (!this.#unsaid) return;
+    // It looks by itself soon, unless replies wait for it.
+    if (this.#control[GlobalWord.Draining] !== 0 && this.#control[GlobalWord.HoldReplies] === 0) return;
     this.#unsaid = false;
     ring(this.#control, this.#thread);
   }
@@ -95,7 +105,7 @@ export class ChangeLog implements SnapshotSink {
 
   #said(): void {
     this.#unsaid = true;
-    if (this.#producer.crowded) this.wake();
+    if (this.#producer.crowded) ring(this.#control, this.#thread);
   }
 }
 

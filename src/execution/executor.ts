@@ -25,6 +25,7 @@ import {
   KeyPlan,
   Place,
 } from '../commands/table.ts';
+import { tellAfterFailure } from '../commands/whole-effects.ts';
 import { isAwaited } from '../keyspace/awaited.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
@@ -301,6 +302,9 @@ export class Executor implements WaiterTimes {
       cx.reply.truncate(mark);
       cx.blocks = false;
       cx.error(ErrorText.OutOfMemory);
+      if (effects.wanted) {
+        tellAfterFailure(cx, locks.keyArgs, command.keyPlan === KeyPlan.None ? 0 : locks.keyCount);
+      }
     }
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
     // Also of a command that is handed over: what it has deleted because its time had come.

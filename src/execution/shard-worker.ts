@@ -6,8 +6,11 @@
 //
 // The first worker also keeps the clients that wait in blocking commands, of all acceptors (waiting-room.ts).
 
+import { flushDatabase } from '../keyspace/flush.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { startSnapshot } from '../keyspace/snapshot.ts';
 import { bellOf, ring, sleep } from '../memory/doorbell.ts';
-import { ThreadWord, threadWord } from '../memory/layout.ts';
+import { GlobalWord, ShardCounter, ThreadWord, threadWord } from '../memory/layout.ts';
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Stat } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
@@ -23,9 +26,20 @@ import {
   handOverKind,
   sessionFlags,
 } from './hand-over.ts';
+import { Replay, type ReplayRequest } from './replay.ts';
+import { SectionLoader, type SectionRequest } from './section-loader.ts';
 import { ThreadContext, type ThreadStart } from './thread-context.ts';
 import { ThreadEvents } from './thread-events.ts';
 import { WaiterService } from './waiter-service.ts';
+
+/** What a snapshot's file says of the data set; all shards are locked. */
+function snapshotMark(keyspace: Keyspace, snapshot: number): object {
+  const sizes = Array.from({ length: keyspace.memory.databaseCount }, (_, db) => ({
+    keys: keyspace.size(db),
+    expires: keyspace.expires(db),
+  }));
+  return { snapshot, dirty: keyspace.sum(ShardCounter.Dirty), usedMemory: keyspace.usedBytes(), sizes };
+}
 
 /** Of CLIENT UNBLOCK. */
 export interface UnblockRequest {
@@ -44,6 +58,8 @@ export class ShardWorker {
   readonly #parser = new RequestParser();
   readonly #batch: Batch;
   readonly #background: Background;
+  readonly #sections: SectionLoader;
+  readonly #replay: Replay;
   readonly #fromAcceptors: RingConsumer[];
   readonly #toAcceptors: RingProducer[];
   /** Messages taken from the rings before their time, see #takeLeaves; by acceptor. */
@@ -59,6 +75,10 @@ export class ShardWorker {
   constructor(start: ThreadStart) {
     this.thread = new ThreadContext(start, 'shard-worker', {
       'client-unblock': (request: UnblockRequest) => this.#unblock(request),
+      'snapshot-start': ({ changes }: { changes: boolean }) => this.#startSnapshot(changes),
+      'load-section': (request: SectionRequest) => this.#sections.load(request),
+      replay: (request: ReplayRequest) => this.#replay.run(request),
+      'empty-databases': () => this.#emptyDatabases(),
     });
     this.#background = new Background(this.thread);
     const events = new ThreadEvents(this.thread.control, () => this.#background.makeRoom());
@@ -67,6 +87,8 @@ export class ShardWorker {
       start.number === 0 ? new WaiterService(this.thread.keyspace, this.thread, this.thread.changes) : null;
     if (this.#waiters !== null) this.#executor.keep(this.#waiters);
     this.#batch = new Batch(this.#executor, this.#parser);
+    this.#sections = new SectionLoader(this.thread.keyspace, this.thread.config);
+    this.#replay = new Replay(this.#executor, new RequestParser());
     this.#control = this.thread.keyspace.memory.control;
     this.#control[threadWord(start.thread, ThreadWord.Worker)] = 1;
     this.#fromAcceptors = start.rings.map((pair) => new RingConsumer(pair.toWorker));
@@ -193,6 +215,28 @@ export class ShardWorker {
     waiters.endOverdue(Date.now());
     this.#answerWaiters();
     return waiters.dueIn(Date.now());
+  }
+
+  /** Begins a snapshot of the whole data set. @param changes whether commands are to be told of from here on @returns its number, 0 if none can begin */
+  #startSnapshot(changes: boolean): number {
+    const { keyspace } = this.thread;
+    const log = this.thread.changes!;
+    const snapshot = startSnapshot(keyspace, (number) => {
+      if (changes) this.#control[GlobalWord.ChangesWanted] = 1;
+      log.marker(Buffer.from(JSON.stringify(snapshotMark(keyspace, number))));
+    });
+    log.wake();
+    return snapshot;
+  }
+
+  /** Before a file is loaded in the place of what there is. */
+  #emptyDatabases(): void {
+    const { keyspace } = this.thread;
+    for (const shard of keyspace.shards) {
+      const locked = shard.acquire();
+      for (let db = 0; db < keyspace.memory.databaseCount; db++) flushDatabase(locked, db, false);
+      locked.release();
+    }
   }
 
   #unblock({ id, withError }: UnblockRequest): boolean {

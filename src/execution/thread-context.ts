@@ -10,6 +10,7 @@ import { Keyspace } from '../keyspace/keyspace.ts';
 import { Logger, type LogShare } from '../log/logger.ts';
 import { type SharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { type StatBuffers, Stats } from '../metrics/stats.ts';
+import { SnapshotSaver } from '../rdb/snapshot-saver.ts';
 import { ChangeLog } from './change-log.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ControlPort, type Methods } from './control-port.ts';
@@ -75,6 +76,8 @@ export class ThreadContext implements ServerApi {
       start.changes === null
         ? null
         : new ChangeLog(this.keyspace.memory.control, start.changes, start.persistenceThread);
+    if (this.changes !== null)
+      this.keyspace.saver = new SnapshotSaver(this.keyspace, this.config, this.changes);
     if (this.changes !== null) this.keyspace.deletions = new DeletionLog(this.changes, this.config);
     this.control = new ControlPort(start.port, { ...this.#commonMethods(), ...methods }, (error) =>
       this.fatal(error),

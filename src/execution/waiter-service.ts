@@ -16,6 +16,7 @@ import { ErrorText } from '../commands/errors.ts';
 import type { ServerApi } from '../commands/server-api.ts';
 import { ReplyMode } from '../commands/session.ts';
 import { CommandFlag } from '../commands/table.ts';
+import { tellAfterFailure } from '../commands/whole-effects.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { RecordView } from '../keyspace/record.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
@@ -187,6 +188,7 @@ export class WaiterService {
       cx.blocks = false;
       cx.reply.reset();
       cx.error(ErrorText.OutOfMemory);
+      if (cx.effects.wanted) tellAfterFailure(cx, waiter.keyArgs, waiter.keyArgs.length);
     }
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
     if (cx.effects.wanted) this.#changes!.append(cx);

@@ -47,9 +47,18 @@ export interface SnapshotSink {
   /**
    * Takes entries of one database, as EntryWriter writes them. The bytes are good until the call returns.
    * @param snapshot its number: what comes late of one that was voided is to be told from the next one
+   * @param version the RdbVersion that the entries need
    * @param part whether the last entry goes on in this thread's next call; others' entries must not get in between
    */
-  entries(snapshot: number, db: number, part: boolean, bytes: Buffer, off: number, len: number): void;
+  entries(
+    snapshot: number,
+    db: number,
+    version: number,
+    part: boolean,
+    bytes: Buffer,
+    off: number,
+    len: number,
+  ): void;
   /** A shard is saved: all its entries have been put into the sinks of their threads. */
   shardDone(snapshot: number, shard: number): void;
   /** The snapshot was given up by this thread: nothing more of it is to be expected. */

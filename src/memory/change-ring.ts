@@ -7,7 +7,7 @@
 //   +384  data, capacity bytes (a power of two)
 //
 //   frame  payload bytes | MORE if the entry goes on in the next frame
-//          kind | database << 8
+//          kind | database << 8 | version of RDB << 24 (entries of a snapshot)
 //          number of the change (sequenced kinds), or of the snapshot
 //          0
 //          payload, padded to 16 bytes: a frame's head never wraps
@@ -50,6 +50,10 @@ export const ChangeKind = {
   /** A snapshot is given up: the reason is in the place of the database. */
   SnapshotVoid: 7,
 } as const;
+
+/** With the entries of a snapshot, the version of RDB that they need is above the database. */
+export const SNAPSHOT_VERSION_SHIFT = 16;
+const DB_MASK = (1 << SNAPSHOT_VERSION_SHIFT) - 1;
 
 /** Kinds up to this one have a number. */
 const LAST_SEQUENCED = ChangeKind.Marker;
@@ -145,6 +149,7 @@ export interface ChangeSink {
     ring: number,
     snapshot: number,
     db: number,
+    version: number,
     part: boolean,
     bytes: Buffer,
     off: number,
@@ -274,7 +279,16 @@ export class ChangeMerger {
         break;
       case ChangeKind.Snapshot:
       case ChangeKind.SnapshotPart:
-        sink.snapshot(ring, seq, db, kind === ChangeKind.SnapshotPart, bytes, off, len);
+        sink.snapshot(
+          ring,
+          seq,
+          db & DB_MASK,
+          db >> SNAPSHOT_VERSION_SHIFT,
+          kind === ChangeKind.SnapshotPart,
+          bytes,
+          off,
+          len,
+        );
         break;
       case ChangeKind.SnapshotShard:
         sink.shardSaved(seq, db);

@@ -108,6 +108,8 @@ export const GlobalWord = {
   SnapshotEpoch: 928,
   SnapshotLast: 929,
   SnapshotVoided: 930,
+  /** 1 while the persistence worker looks for changes every few ms without being told. */
+  Draining: 992,
   /** Why writes are refused: a `WriteError`. */
   WriteError: 960,
 } as const;

@@ -67,6 +67,8 @@ export class AofWriter {
   delayedFsyncs = 0;
   /** The reason of the last failed write or sync; '' while all is well. Redis's MISCONF tells it. */
   lastError = '';
+  /** Its number, as the system has it: positive; 0 if it has none. */
+  lastErrno = 0;
   /** Bytes of the file that is written to, as far as they count. */
   fileSize = 0;
 
@@ -264,7 +266,7 @@ export class AofWriter {
     } catch (error) {
       this.#log.warning(`Fail to fsync the AOF file: ${strerror(error)}`);
       this.#syncFailed = true;
-      this.lastError = strerror(error);
+      this.#note(error);
       return false;
     }
     this.#syncDone();
@@ -324,7 +326,7 @@ export class AofWriter {
       );
     }
     this.#writeFailed = true;
-    this.lastError = reason;
+    this.#note(outcome.error);
     // Under `always` nothing is kept that was not synced.
     if (this.fsync !== 'always') this.#advance(outcome.whole);
     if (outcome.written > 0) this.#cutBack(tells);
@@ -368,7 +370,7 @@ export class AofWriter {
     try {
       this.#files.fdatasync(this.#file!.fd);
     } catch (error) {
-      this.lastError = strerror(error);
+      this.#note(error);
       this.#syncFailed = true;
       if (this.#mayLogError()) {
         this.#log.warning(
@@ -421,9 +423,14 @@ export class AofWriter {
   #backgroundSyncFailed(file: AofFile, error: Error): void {
     if (!this.#syncFailed) this.#log.warning(`Fail to fsync the AOF file: ${strerror(error)}`);
     this.#syncFailed = true;
-    this.lastError = strerror(error);
+    this.#note(error);
     // To be tried again, although nothing may be written meanwhile.
     if (file === this.#file) this.#syncedSize = -1;
+  }
+
+  #note(error: unknown): void {
+    this.lastError = strerror(error);
+    this.lastErrno = -((error as NodeJS.ErrnoException).errno ?? 0);
   }
 
   #clearError(): void {

@@ -6,55 +6,67 @@
 // An entry may come in parts; entries of other threads that come in between wait until it is whole.
 
 import { SHARD_COUNT } from '../memory/layout.ts';
+import type { RdbFile } from './rdb-file.ts';
 
-/** The file that a snapshot becomes. Each call may throw the system's error. */
-export interface SnapshotFile {
-  /** Whole entries of one database, or a part of one. */
-  entries(db: number, bytes: Buffer, off: number, len: number): void;
-  /** Writes what is left, syncs and closes. */
-  finish(): void;
-  /** Closes and removes it. */
-  abandon(): void;
+/** Written at the place of the stream where a snapshot begins, as JSON: what was counted with all shards locked. */
+export interface SnapshotMark {
+  readonly snapshot: number;
+  /** Changes since the server's start. */
+  readonly dirty: number;
+  readonly usedMemory: number;
+  /** By database. */
+  readonly sizes: readonly { readonly keys: number; readonly expires: number }[];
 }
 
 interface Waiting {
   readonly ring: number;
   readonly db: number;
+  readonly version: number;
   readonly part: boolean;
   readonly bytes: Buffer;
 }
 
 export class SnapshotJob {
-  /** Its number; 0 until it is known. */
-  number = 0;
-  /** Changes counted in all, and keys there were, when it began. */
-  dirty = 0;
-  keys = 0;
+  mark: SnapshotMark | null = null;
   /** Bytes taken. */
   bytes = 0;
-  readonly startedAt = Date.now();
-  readonly file: SnapshotFile;
+  readonly file: RdbFile;
   /** Ring of the entry that is not whole yet, -1: none. */
   #open = -1;
   #waiting: Waiting[] = [];
   #shardsLeft = SHARD_COUNT;
 
-  constructor(file: SnapshotFile) {
+  constructor(file: RdbFile) {
     this.file = file;
   }
 
-  /** Whether all shards have been saved, and what is in the rings now is the rest. */
+  /** Whether all shards have been saved: what is in the rings now is the rest. */
   get walked(): boolean {
     return this.#shardsLeft === 0;
   }
 
-  entries(ring: number, db: number, part: boolean, bytes: Buffer, off: number, len: number): void {
+  /** Of the shards, how many are saved. */
+  get progress(): number {
+    return (SHARD_COUNT - this.#shardsLeft) / SHARD_COUNT;
+  }
+
+  /** @throws the system's error */
+  entries(
+    ring: number,
+    db: number,
+    version: number,
+    part: boolean,
+    bytes: Buffer,
+    off: number,
+    len: number,
+  ): void {
     this.bytes += len;
     if (this.#open >= 0 && this.#open !== ring) {
-      this.#waiting.push({ ring, db, part, bytes: Buffer.from(bytes.subarray(off, off + len)) });
+      const copy = Buffer.from(bytes.subarray(off, off + len));
+      this.#waiting.push({ ring, db, version, part, bytes: copy });
       return;
     }
-    this.file.entries(db, bytes, off, len);
+    this.file.entries(db, version, bytes, off, len);
     this.#open = part ? ring : -1;
     if (!part && this.#waiting.length > 0) this.#goOn();
   }
@@ -63,28 +75,22 @@ export class SnapshotJob {
     this.#shardsLeft--;
   }
 
-  /** Gives up: the file goes away. */
-  abandon(): void {
-    this.#waiting = [];
-    this.file.abandon();
-  }
-
-  finish(): void {
+  /** @param done called when the file is on the disk @throws the system's error */
+  finish(done: (error: Error | null) => void): void {
     if (this.#open >= 0 || this.#waiting.length > 0)
       throw new Error('a snapshot ends in the middle of an entry');
-    this.file.finish();
+    this.file.finish(done);
   }
 
   /** Writes what has waited: of one ring up to the end of its entry, if that is here. */
   #goOn(): void {
     while (this.#open < 0 && this.#waiting.length > 0) {
-      const { ring } = this.#waiting[0]!;
       const rest: Waiting[] = [];
-      this.#open = ring;
+      this.#open = this.#waiting[0]!.ring;
       for (const next of this.#waiting) {
         if (next.ring !== this.#open) rest.push(next);
         else {
-          this.file.entries(next.db, next.bytes, 0, next.bytes.length);
+          this.file.entries(next.db, next.version, next.bytes, 0, next.bytes.length);
           if (!next.part) this.#open = -1;
         }
       }

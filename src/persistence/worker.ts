@@ -1,58 +1,413 @@
 // The persistence worker: the thread that owns the files. It merges the change rings of all threads into one stream, which
-// goes to the log, and takes the entries of a snapshot from the same rings.
+// goes to the log (aof.ts), and takes the entries of snapshots from the same rings (snapshots.ts).
 //
-// It never takes a shard's lock and always reads the rings: threads that hold locks may wait for it.
+// It never takes a shard's lock and always reads the rings: threads that hold locks may wait for it. While there is
+// something to expect it looks at them every few ms; with `appendfsync always`, and when a ring fills, it is rung for.
 
+import { ENTRY_HEADER } from '../commands/effects.ts';
+import { RefusedError } from '../execution/control-port.ts';
 import type { ThreadStart } from '../execution/thread-context.ts';
+import { logWriteError } from '../execution/write-error.ts';
 import { ChangeMerger, type ChangeSink } from '../memory/change-ring.ts';
-import { listen } from '../memory/doorbell.ts';
+import { listen, ring } from '../memory/doorbell.ts';
+import {
+  GlobalWord,
+  SHARD_COUNT,
+  SHARD_COUNTERS_OFFSET,
+  ShardCounter,
+  shardOffset,
+  WriteError,
+} from '../memory/layout.ts';
+import { PersistenceGauge as Gauge } from '../metrics/stats.ts';
+import { BufferOutput } from '../rdb/file-source.ts';
+import { RdbFileWriter } from '../rdb/file-writer.ts';
+import { AOF_DIRECTIVES, AofState, AppendOnlyLog, aofSettings } from './aof.ts';
+import { AofFound } from './aof-files.ts';
 import { PersistenceContext } from './context.ts';
+import { filesOfEnvironment } from './faulty-files.ts';
+import { type Files, pathIn } from './files.ts';
+import { LoadError, Loading } from './loading.ts';
+import type { SnapshotMark } from './snapshot-job.ts';
+import { Snapshots } from './snapshots.ts';
 
 /** Bytes of changes taken between two looks at what else there is to do. */
 const DRAIN_BYTES = 1024 * 1024;
+/** How often the rings are looked at while there is something to expect. */
+const LOOK_MS = 5;
+/** Looks without finding anything, after which it waits to be rung for. */
+const IDLE_LOOKS = 40;
+const TICK_MS = 100;
+
+export interface ShutdownSave {
+  /** Whether to write an RDB file. */
+  readonly save: boolean;
+}
 
 export class PersistenceWorker implements ChangeSink {
   readonly context: PersistenceContext;
+  readonly #files: Files;
   readonly #merger: ChangeMerger;
+  readonly #aof: AppendOnlyLog;
+  readonly #snapshots: Snapshots;
+  readonly #loading: Loading;
+  readonly #counters: Float64Array;
   #draining = false;
+  #looking = false;
+  #idleLooks = 0;
+  #loaded = false;
 
   constructor(start: ThreadStart) {
-    this.context = new PersistenceContext(start, {});
-    this.#merger = new ChangeMerger(start.changeRings, this.context.words, this);
-    listen(this.context.words, start.thread, () => this.#wake());
+    this.#files = filesOfEnvironment(process.env);
+    this.context = new PersistenceContext(start, {
+      load: () => this.#load(),
+      save: () => this.#snapshots.save(),
+      bgsave: ({ schedule }: { schedule: boolean }) => this.#snapshots.backgroundSave(schedule),
+      bgrewriteaof: () => this.#snapshots.rewrite(),
+      'append-only': (on: boolean) => this.#switch(on),
+      'debug-reload': (options: { save: boolean; flush: boolean }) => this.#reload(options),
+      'debug-load-aof': () => this.#reloadLog(),
+      shutdown: (how: ShutdownSave) => this.#shutdown(how),
+    });
+    const { config, words, log } = this.context;
+    this.#counters = new Float64Array(start.memory.control);
+    this.#merger = new ChangeMerger(start.changeRings, words, this);
+    this.#aof = new AppendOnlyLog({
+      files: this.#files,
+      log,
+      latency: (event, ms) => this.#late(event, ms),
+      now: Date.now,
+      directory: '',
+      dirName: config.getString('appenddirname'),
+      fileName: config.getString('appendfilename'),
+    });
+    this.#snapshots = new Snapshots(this.context, this.#files, this.#aof, this.#merger);
+    this.#loading = new Loading(this.context, this.#files);
+    this.#followConfig();
+    listen(words, start.thread, () => this.#wake());
     this.context.control.listen();
+    setInterval(() => this.#tick(), TICK_MS);
   }
 
   // ---- the merged stream ----
 
-  effect(_db: number, _bytes: Buffer, _off: number, _len: number): void {}
+  effect(db: number, bytes: Buffer, off: number, len: number): void {
+    this.#aof.writer.effect(db, bytes, off, len);
+  }
 
-  unit(_bytes: Buffer, _off: number, _len: number): void {}
+  unit(bytes: Buffer, off: number, len: number): void {
+    const { writer } = this.#aof;
+    if (!writer.isOpen) return;
+    writer.beginUnit();
+    for (let at = off; at < off + len; ) {
+      const size = bytes.readInt32LE(at + 4);
+      writer.effect(bytes.readInt32LE(at), bytes, at + ENTRY_HEADER, size);
+      at += ENTRY_HEADER + size;
+    }
+    writer.endUnit();
+  }
 
-  marker(_bytes: Buffer, _off: number, _len: number): void {}
+  marker(bytes: Buffer, off: number, len: number): void {
+    this.#snapshots.marked(JSON.parse(bytes.toString('latin1', off, off + len)) as SnapshotMark);
+  }
 
   snapshot(
-    _ring: number,
-    _snapshot: number,
-    _db: number,
-    _part: boolean,
-    _bytes: Buffer,
-    _off: number,
-    _len: number,
-  ): void {}
+    ring: number,
+    snapshot: number,
+    db: number,
+    version: number,
+    part: boolean,
+    bytes: Buffer,
+    off: number,
+    len: number,
+  ): void {
+    this.#snapshots.entries(ring, snapshot, db, version, part, bytes, off, len);
+  }
 
-  shardSaved(_snapshot: number, _shard: number): void {}
+  shardSaved(snapshot: number): void {
+    this.#snapshots.shardSaved(snapshot);
+  }
 
-  snapshotVoided(_snapshot: number, _reason: number): void {}
+  snapshotVoided(snapshot: number, reason: number): void {
+    this.#snapshots.voided(snapshot, reason);
+  }
 
-  // ---- private ----
+  // ---- reading the rings ----
 
   #wake(): void {
     if (!this.#draining) this.#drain();
+    this.#look();
   }
 
   #drain(): void {
-    this.#draining = this.#merger.drain(DRAIN_BYTES) >= DRAIN_BYTES;
+    const taken = this.#merger.drain(DRAIN_BYTES);
+    if (taken > 0) this.#idleLooks = 0;
+    this.#flush(false);
+    this.#snapshots.drained();
+    this.#draining = taken >= DRAIN_BYTES;
     if (this.#draining) setImmediate(() => this.#drain());
   }
+
+  /** Writes what has come in, and tells those whose replies wait for it. */
+  #flush(force: boolean): void {
+    const { words } = this.context;
+    const safe = this.#aof.writer.flush(force);
+    if (safe) {
+      const { last } = this.#merger;
+      if (words[GlobalWord.PersistedSeq] !== last) {
+        Atomics.store(words, GlobalWord.PersistedSeq, last);
+        if (words[GlobalWord.HoldReplies] !== 0) this.#ringAcceptors();
+      }
+    }
+    if (!this.#aof.writer.isWell || words[GlobalWord.WriteError] !== WriteError.None) this.#publishErrors();
+  }
+
+  /** Looks at the rings now and then, until nothing has come for a while. */
+  #look(): void {
+    if (this.#looking) return;
+    const { words } = this.context;
+    this.#looking = true;
+    Atomics.store(words, GlobalWord.Draining, 1);
+    const look = (): void => {
+      if (!this.#draining) this.#drain();
+      if (++this.#idleLooks < IDLE_LOOKS || this.#snapshots.running) {
+        setTimeout(look, LOOK_MS);
+        return;
+      }
+      this.#looking = false;
+      Atomics.store(words, GlobalWord.Draining, 0);
+      // What was put in before the word was seen, nobody has rung for.
+      if (!this.#merger.idle) this.#look();
+    };
+    setTimeout(look, LOOK_MS);
+  }
+
+  #ringAcceptors(): void {
+    for (const thread of this.context.start.acceptorThreads) ring(this.context.words, thread);
+  }
+
+  // ---- regular work ----
+
+  #tick(): void {
+    if (!this.#loaded) return;
+    if (!this.#draining) this.#drain();
+    this.#snapshots.tick(this.#dirty());
+    const saving = this.#snapshots.running;
+    this.#aof.writer.snapshotRuns = saving;
+    if (saving) this.#look();
+    this.#publish();
+  }
+
+  /** Changes counted since the server's start. */
+  #dirty(): number {
+    let sum = 0;
+    for (let shard = 0; shard < SHARD_COUNT; shard++)
+      sum += this.#counters[((shardOffset(shard) + SHARD_COUNTERS_OFFSET) >> 3) + ShardCounter.Dirty]!;
+    return sum;
+  }
+
+  #publish(): void {
+    const gauges = this.context.stats.persistence;
+    const info = this.#aof.info();
+    gauges[Gauge.AofOn] = info.enabled ? 1 : 0;
+    gauges[Gauge.RewriteScheduled] = info.rewriteScheduled ? 1 : 0;
+    gauges[Gauge.LastRewriteSeconds] = info.lastRewriteTimeSec + 1;
+    gauges[Gauge.LastRewriteFailed] = info.lastBgrewriteOk ? 0 : 1;
+    gauges[Gauge.Rewrites] = info.rewrites;
+    gauges[Gauge.RewriteFailures] = info.rewritesConsecutiveFailures;
+    gauges[Gauge.AofWriteFailed] = info.lastWriteOk ? 0 : 1;
+    gauges[Gauge.AofBytes] = info.currentSize;
+    gauges[Gauge.AofBaseBytes] = info.baseSize;
+    gauges[Gauge.AofPendingBytes] = info.bufferLength;
+    gauges[Gauge.FsyncRuns] = info.pendingBioFsync;
+    gauges[Gauge.DelayedFsyncs] = info.delayedFsync;
+    this.#snapshots.publish();
+    this.#publishErrors();
+  }
+
+  /** Tells the threads that execute commands whether writes are refused. */
+  #publishErrors(): void {
+    const { writer, state } = this.#aof;
+    let error: number = WriteError.None;
+    if (this.#snapshots.stopsWrites) error = WriteError.Snapshot;
+    else if (state !== AofState.Off && !writer.isWell) error = logWriteError(writer.lastErrno);
+    Atomics.store(this.context.words, GlobalWord.WriteError, error);
+  }
+
+  #late(event: string, ms: number): void {
+    const threshold = this.context.config.getInt('latency-monitor-threshold');
+    if (threshold > 0 && ms >= threshold)
+      this.context.control.tell('latency-add', { event, ms: Math.floor(ms) });
+  }
+
+  // ---- configuration ----
+
+  #followConfig(): void {
+    const { config } = this.context;
+    const follow = (): void => {
+      this.#aof.configure(aofSettings(config));
+      this.#holdReplies();
+    };
+    follow();
+    for (const name of AOF_DIRECTIVES) config.watch(name, follow);
+  }
+
+  /** Replies wait for the disk while a log is written with `appendfsync always`. */
+  #holdReplies(): void {
+    const { config, words } = this.context;
+    const hold = this.#aof.state !== AofState.Off && config.getEnum('appendfsync') === 'always';
+    Atomics.store(words, GlobalWord.HoldReplies, hold ? 1 : 0);
+    if (!hold) this.#ringAcceptors();
+  }
+
+  /** CONFIG SET appendonly. */
+  #switch(on: boolean): void {
+    const { words } = this.context;
+    if (on === (this.#aof.state !== AofState.Off)) return;
+    if (on) this.#aof.enable();
+    else {
+      this.#snapshots.giveUpRewrite();
+      if (!this.#draining) this.#drain();
+      this.#aof.disable();
+      Atomics.store(words, GlobalWord.ChangesWanted, 0);
+    }
+    this.#holdReplies();
+    this.#snapshots.tick(this.#dirty());
+    this.#publish();
+  }
+
+  // ---- start and end ----
+
+  /** Loads what there is, at start. @throws RefusedError if the server must not start */
+  async #load(): Promise<void> {
+    const { config, log, words, stats } = this.context;
+    const from = Date.now();
+    try {
+      if (config.getBool('appendonly')) await this.#loadLog(from);
+      else await this.#loadRdb(from);
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      throw new RefusedError('Fatal error loading the DB, check server logs. Exiting.');
+    }
+    if (config.getBool('appendonly')) {
+      const rdb = config.getBool('aof-use-rdb-preamble');
+      if (!this.#aof.start(rdb ? emptyRdb(this.context.start.facts.redisVersion) : Buffer.alloc(0), rdb))
+        throw new RefusedError('the append only log cannot be opened');
+      Atomics.store(words, GlobalWord.ChangesWanted, 1);
+      this.#holdReplies();
+    }
+    const gauges = stats.persistence;
+    gauges[Gauge.DirtyAtSave] = this.#dirty();
+    gauges[Gauge.LastSaveAt] = Date.now();
+    this.#loaded = true;
+    this.#publish();
+    this.#loading.end();
+    log.debug('persistence is ready');
+  }
+
+  async #loadRdb(from: number): Promise<void> {
+    const { config, log } = this.context;
+    const name = config.getString('dbfilename');
+    const path = pathIn('', name);
+    const facts = this.#files.stat(path);
+    if (facts === null) return;
+    this.#loading.begin(facts.size);
+    await this.#loading.rdb(path, name, false);
+    log.notice(`DB loaded from disk: ${((Date.now() - from) / 1000).toFixed(3)} seconds`);
+  }
+
+  async #loadLog(from: number): Promise<void> {
+    const { log } = this.context;
+    if (!this.#aof.files.load()) throw new LoadError('');
+    const plan = this.#aof.files.plan();
+    if (plan.found === AofFound.Failed) throw new LoadError('');
+    if (plan.found === AofFound.Files) {
+      this.#loading.begin(plan.totalBytes);
+      await this.#loading.aof(plan);
+      log.notice(`DB loaded from append only file: ${((Date.now() - from) / 1000).toFixed(3)} seconds`);
+    }
+    if (!this.#aof.loaded(plan)) throw new LoadError('');
+  }
+
+  /** DEBUG RELOAD. @throws RefusedError */
+  async #reload({ save, flush }: { save: boolean; flush: boolean }): Promise<void> {
+    const { config } = this.context;
+    if (save) {
+      const failure = await this.#snapshots.saveNow();
+      if (failure !== '') throw new RefusedError('ERR');
+    }
+    const name = config.getString('dbfilename');
+    const path = pathIn('', name);
+    await this.#anew(
+      flush,
+      async () => {
+        const facts = this.#files.stat(path);
+        if (facts === null) throw new LoadError('');
+        this.#loading.begin(facts.size);
+        await this.#loading.rdb(path, name, false, !flush);
+      },
+      'ERR Error trying to load the RDB dump, check server logs.',
+    );
+  }
+
+  /** DEBUG LOADAOF. @throws RefusedError */
+  async #reloadLog(): Promise<void> {
+    if (!this.#draining) this.#drain();
+    this.#flush(true);
+    const { files } = this.#aof;
+    await this.#anew(
+      true,
+      async () => {
+        const plan = files.plan();
+        this.#loading.begin(plan.totalBytes);
+        await this.#loading.aof(plan);
+      },
+      'ERR Error trying to load the AOF files, check server logs',
+    );
+  }
+
+  /** Replaces the data set by one that is loaded. Nothing of it is told: the files have it. */
+  async #anew(flush: boolean, load: () => Promise<void>, failure: string): Promise<void> {
+    const { words, stats } = this.context;
+    const wanted = Atomics.load(words, GlobalWord.ChangesWanted);
+    this.#snapshots.giveUp();
+    Atomics.store(words, GlobalWord.Loading, 1);
+    try {
+      if (flush) await this.context.keeper('empty-databases');
+      await load();
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      throw new RefusedError(failure);
+    } finally {
+      Atomics.store(words, GlobalWord.ChangesWanted, wanted);
+      stats.persistence[Gauge.DirtyAtSave] = this.#dirty();
+      this.#loading.end();
+    }
+  }
+
+  /** Before the process ends. @returns '' or why it should not end */
+  async #shutdown({ save }: ShutdownSave): Promise<string> {
+    const { log } = this.context;
+    this.#snapshots.giveUp();
+    if (!this.#draining) this.#drain();
+    if (!this.#aof.stop()) log.warning('Writing the AOF file failed.');
+    if (!save) return '';
+    log.notice('Saving the final RDB snapshot before exiting.');
+    const failure = await this.#snapshots.saveNow();
+    if (failure !== '') log.warning("Error trying to save the DB, can't exit.");
+    return failure;
+  }
+}
+
+/** An RDB file without keys. */
+function emptyRdb(redisVersion: string): Buffer {
+  const output = new BufferOutput();
+  new RdbFileWriter(output, {
+    checksum: true,
+    redisVersion,
+    createdAt: Math.floor(Date.now() / 1000),
+    usedMemory: 0,
+    aofBase: true,
+    sizes: [],
+  }).finish();
+  return output.bytes;
 }

@@ -33,7 +33,7 @@ const PIECE_BYTES = 64 * 1024;
 const RUN_MS = 1;
 const REST_MS = 0.06;
 /** Elements of a value that are looked at to tell its size. */
-const ESTIMATE_SAMPLES = 3;
+const ESTIMATE_SAMPLES = 8;
 const KEY_ARGS = new Int32Array([0]);
 
 const nap = new Int32Array(new SharedArrayBuffer(4));
@@ -133,10 +133,11 @@ export class SnapshotSaver implements RecordSaver, Pause {
 
   /** @param part whether the last entry goes on with the next call */
   #put(part: boolean, length: number): void {
+    const { version } = this.#writer;
     const { bytes } = this.#writer.out;
     let at = 0;
     for (; length - at > PIECE_BYTES; at += PIECE_BYTES)
-      this.sink.entries(this.#snapshot, this.#db, true, bytes, at, PIECE_BYTES);
-    this.sink.entries(this.#snapshot, this.#db, part, bytes, at, length - at);
+      this.sink.entries(this.#snapshot, this.#db, version, true, bytes, at, PIECE_BYTES);
+    this.sink.entries(this.#snapshot, this.#db, version, part, bytes, at, length - at);
   }
 }

@@ -18,6 +18,7 @@ import { rmSync, writeFileSync } from '../file-system.ts';
 import { randomSeed } from '../keyspace/key-hash.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
+import { GlobalWord } from '../memory/layout.ts';
 import { allocateSharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { LatencyMonitor } from '../metrics/latency-monitor.ts';
 import { SlowLog } from '../metrics/slow-log.ts';
@@ -105,10 +106,24 @@ export class Supervisor implements SupervisorApi {
     this.#writePidFile();
     setProcessTitle(this.config);
     logInitialized(this.log, this.facts, this.config);
+    Atomics.store(this.keyspace.memory.control, GlobalWord.Loading, 1);
     if ((await this.#listening.start()) !== null) return false;
+    if (!(await this.#load())) return false;
     logReady(this.log, this.config);
     setInterval(() => this.#cron(), CRON_MS);
     return true;
+  }
+
+  /** Lets the persistence worker load what there is. @returns false if the server must not start; the log says why */
+  async #load(): Promise<boolean> {
+    try {
+      await this.threads.callPersistence('load');
+      return true;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.log.warning(error.message);
+      return false;
+    }
   }
 
   /** CONFIG SET. @throws RefusedError */
@@ -157,7 +172,14 @@ export class Supervisor implements SupervisorApi {
     config.hook('dir', { apply: () => changeDirectory(config.getString('dir')) });
     for (const name of ['proc-title-template', 'port', 'bind'] as const)
       config.watch(name, () => setProcessTitle(config));
+    config.hook('appendonly', { apply: () => this.#switchLog() });
     hookUnbuilt(config);
+  }
+
+  /** @returns null, or the reason it failed */
+  async #switchLog(): Promise<string | null> {
+    await this.threads.callPersistence('append-only', this.config.getBool('appendonly'));
+    return null;
   }
 
   #threadMethods(): Methods {
@@ -169,6 +191,8 @@ export class Supervisor implements SupervisorApi {
       'client-unblock': (request: unknown) => this.threads.callKeeper('client-unblock', request),
       'call-persistence': ({ method, payload }: { method: string; payload: unknown }) =>
         this.threads.callPersistence(method, payload),
+      'call-worker': ({ worker, method, payload }: { worker: number; method: string; payload: unknown }) =>
+        this.threads.callWorker(worker, method, payload),
       'call-keeper': ({ method, payload }: { method: string; payload: unknown }) =>
         this.threads.callKeeper(method, payload),
       monitor: (line: string) => this.threads.tellAcceptors('monitor-line', line),

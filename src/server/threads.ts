@@ -103,6 +103,10 @@ export class Threads {
     return this.workers[0]!.control.call(method, payload);
   }
 
+  callWorker(worker: number, method: string, payload?: unknown): Promise<unknown> {
+    return this.workers[worker]!.control.call(method, payload);
+  }
+
   callPersistence(method: string, payload?: unknown): Promise<unknown> {
     return this.persistence.control.call(method, payload);
   }

@@ -29,6 +29,7 @@ class Gathered implements ChangeSink {
     ring: number,
     snapshot: number,
     db: number,
+    _version: number,
     part: boolean,
     bytes: Buffer,
     off: number,

@@ -1,0 +1,251 @@
+// Loads the data set: an RDB file, section by section on all shard workers (rdb/file-scanner.ts, execution/section-loader.ts),
+// or the files of the log: its base, and its increments, whose commands the keeper runs in order (execution/replay.ts).
+//
+// Meanwhile everybody is answered -LOADING. Log texts are Redis's.
+
+import { strerror } from '../config/system-error.ts';
+import type { ReplayRequest, ReplayResult } from '../execution/replay.ts';
+import type { SectionRequest, SectionResult } from '../execution/section-loader.ts';
+import { GlobalWord } from '../memory/layout.ts';
+import { PersistenceGauge as Gauge } from '../metrics/stats.ts';
+import { RdbFileError } from '../rdb/file-error.ts';
+import { RdbScanner } from '../rdb/file-scanner.ts';
+import type { AofFileToLoad, AofLoadPlan } from './aof-files.ts';
+import { AofRead, AofReader, beginsAsRdb } from './aof-reader.ts';
+import type { PersistenceContext } from './context.ts';
+import { type FilePath, type Files, OpenMode } from './files.ts';
+
+/** Sections that each worker has in hand. */
+const SECTIONS_PER_WORKER = 2;
+/** Batches of commands that the keeper has in hand. */
+const BATCHES = 2;
+/** Between two lines in the log on how far it is. */
+const PROGRESS_MS = 5000;
+
+/** Why a file cannot be loaded; the text is in the log. */
+export class LoadError extends Error {}
+
+export class Loading {
+  readonly #context: PersistenceContext;
+  readonly #files: Files;
+  #total = 0;
+  #before = 0;
+  #toldAt = 0;
+
+  constructor(context: PersistenceContext, files: Files) {
+    this.#context = context;
+    this.#files = files;
+  }
+
+  /** Says that data is loaded from here on. @param bytes of all files */
+  begin(bytes: number): void {
+    const gauges = this.#context.stats.persistence;
+    this.#total = bytes;
+    this.#before = 0;
+    this.#toldAt = Date.now();
+    gauges[Gauge.LoadStartedAt] = Date.now();
+    gauges[Gauge.LoadTotalBytes] = bytes;
+    gauges[Gauge.LoadedBytes] = 0;
+    gauges[Gauge.KeysLoaded] = 0;
+    gauges[Gauge.KeysExpiredAtLoad] = 0;
+    Atomics.store(this.#context.words, GlobalWord.Loading, 1);
+  }
+
+  end(): void {
+    Atomics.store(this.#context.words, GlobalWord.Loading, 0);
+  }
+
+  /**
+   * Loads an RDB file, or the RDB part in front of an old log.
+   * @param base whether a log follows: keys that have expired are kept then
+   * @returns offset behind it
+   * @throws LoadError
+   */
+  async rdb(path: FilePath, name: string, base: boolean, replace = false): Promise<number> {
+    const { log, config, stats } = this.#context;
+    const files = this.#files;
+    let fd: number;
+    try {
+      fd = files.open(path, OpenMode.Read);
+    } catch (error) {
+      throw this.#refuse(`Fatal error: can't open the RDB file ${name} for reading: ${strerror(error)}`);
+    }
+    try {
+      const source = {
+        size: files.fileSize(fd),
+        read: (into: Buffer, off: number, len: number, position: number) =>
+          files.read(fd, into, off, len, position),
+      };
+      const databases = config.getInt('databases');
+      const scanner = new RdbScanner(source, { checksum: config.getBool('rdbchecksum'), databases });
+      const gauges = stats.persistence;
+      const result = await this.#sections(scanner, { path, databases, keepExpired: base, replace });
+      this.#logFacts(scanner);
+      gauges[Gauge.KeysLoaded]! += result.loaded;
+      gauges[Gauge.KeysExpiredAtLoad]! += result.expired;
+      this.#before += scanner.position;
+      if (result.empty > 0)
+        log.notice(
+          `Done loading RDB, keys loaded: ${result.loaded}, keys expired: ${result.expired}, empty keys skipped: ${result.empty}.`,
+        );
+      else log.notice(`Done loading RDB, keys loaded: ${result.loaded}, keys expired: ${result.expired}.`);
+      return scanner.position;
+    } catch (error) {
+      if (error instanceof LoadError) throw error;
+      if (error instanceof RdbFileError) throw this.#refuse(error.message);
+      if ((error as NodeJS.ErrnoException).code !== undefined)
+        throw this.#refuse(`Fatal error: can't read the RDB file ${name}: ${strerror(error)}`);
+      throw error;
+    } finally {
+      files.close(fd);
+    }
+  }
+
+  /** Loads the files of the log. @throws LoadError */
+  async aof(plan: AofLoadPlan): Promise<void> {
+    for (const file of plan.files) {
+      const from = Date.now();
+      let offset = 0;
+      if (file.size > 0 && beginsAsRdb(this.#files, file.path)) {
+        if (file.isOldStyle || file.isBase)
+          this.#context.log.notice('Reading RDB base file on AOF loading...');
+        offset = await this.rdb(file.path, file.name, true);
+      }
+      if (offset < file.size) await this.#commands(file, offset);
+      const what = file.isBase ? 'base' : 'incr';
+      const seconds = ((Date.now() - from) / 1000).toFixed(3);
+      this.#context.log.notice(`DB loaded from ${what} file ${file.name}: ${seconds} seconds`);
+    }
+  }
+
+  // ---- private ----
+
+  #refuse(text: string): LoadError {
+    this.#context.log.warning(text);
+    return new LoadError(text);
+  }
+
+  #logFacts(scanner: RdbScanner): void {
+    const { log } = this.#context;
+    const { facts, functions } = scanner;
+    const version = facts.get('redis-ver');
+    if (version !== undefined) log.notice(`Loading RDB produced by version ${version}`);
+    const created = facts.get('ctime');
+    if (created !== undefined)
+      log.notice(`RDB age ${Math.max(0, Math.floor(Date.now() / 1000) - Number(created))} seconds`);
+    const used = facts.get('used-mem');
+    if (used !== undefined)
+      log.notice(`RDB memory usage when created ${(Number(used) / 1048576).toFixed(2)} Mb`);
+    if (functions.length > 0)
+      log.warning(
+        `${functions.length} libraries of functions were left out: functions are not supported by this version.`,
+      );
+  }
+
+  /** Lets the workers load what the scanner finds. */
+  async #sections(
+    scanner: RdbScanner,
+    options: Pick<SectionRequest, 'path' | 'databases' | 'keepExpired' | 'replace'>,
+  ): Promise<SectionResult> {
+    const { control, start } = this.#context;
+    const workers = start.workerThreads.length;
+    const sum = { loaded: 0, expired: 0, empty: 0 };
+    const busy = new Set<Promise<void>>();
+    let failure: LoadError | null = null;
+    let next = 0;
+    while (failure === null && scanner.next()) {
+      const request: SectionRequest = {
+        ...options,
+        position: scanner.sectionPosition,
+        length: scanner.sectionLength,
+        db: scanner.sectionDb,
+      };
+      const work = control
+        .call('call-worker', { worker: next++ % workers, method: 'load-section', payload: request })
+        .then((answer) => {
+          const result = answer as SectionResult;
+          sum.loaded += result.loaded;
+          sum.expired += result.expired;
+          sum.empty += result.empty;
+          if (result.error !== undefined) failure ??= this.#refuse(result.error);
+          this.#progress(request.position + request.length);
+        });
+      busy.add(work);
+      void work.then(() => busy.delete(work));
+      if (busy.size >= workers * SECTIONS_PER_WORKER) await Promise.race(busy);
+    }
+    await Promise.all(busy);
+    if (failure !== null) throw failure;
+    return sum;
+  }
+
+  /** Lets the keeper run the commands of a file. */
+  async #commands(file: AofFileToLoad, offset: number): Promise<void> {
+    const { log, config } = this.#context;
+    const reader = new AofReader(this.#files, log, file.path, file.name, offset);
+    if (!reader.open()) throw new LoadError('');
+    try {
+      const busy: Promise<void>[] = [];
+      let first = true;
+      for (;;) {
+        const read = reader.next();
+        if (read === AofRead.Batch) {
+          const bytes = batchBytes(reader);
+          const request: ReplayRequest = { bytes, first };
+          first = false;
+          const work = this.#context.keeper('replay', request).then((result) => this.#check(result, file));
+          // Awaited in its turn; until then a refusal is nobody's.
+          work.catch(() => undefined);
+          busy.push(work);
+          this.#progress(reader.wholeUpTo);
+          if (busy.length >= BATCHES) await busy.shift();
+          continue;
+        }
+        if (
+          read === AofRead.Truncated &&
+          !reader.settleTail(file.isLast, config.getBool('aof-load-truncated'))
+        )
+          throw new LoadError('');
+        if (read === AofRead.Bad || read === AofRead.Failed) throw new LoadError('');
+        break;
+      }
+      await Promise.all(busy);
+      this.#before += file.size;
+    } finally {
+      reader.close();
+    }
+  }
+
+  #check(answer: unknown, file: AofFileToLoad): void {
+    const { refused, error, unknown } = answer as ReplayResult;
+    if (unknown !== null)
+      throw this.#refuse(`Unknown command '${unknown}' reading the append only file ${file.name}`);
+    if (refused > 0)
+      this.#context.log.warning(
+        `${refused} commands of the append only file ${file.name} were refused, the first with: ${error}`,
+      );
+  }
+
+  #progress(position: number): void {
+    const { log, stats } = this.#context;
+    const gauges = stats.persistence;
+    const loaded = this.#before + position;
+    if (loaded > gauges[Gauge.LoadedBytes]!) gauges[Gauge.LoadedBytes] = loaded;
+    const now = Date.now();
+    if (now - this.#toldAt < PROGRESS_MS) return;
+    this.#toldAt = now;
+    const percent = this.#total === 0 ? 100 : (100 * loaded) / this.#total;
+    log.notice(`Loading: ${percent.toFixed(1)}% of ${(this.#total / 1048576).toFixed(0)} MB`);
+  }
+}
+
+/** The commands of a batch, one behind the other, in memory of their own. */
+function batchBytes(reader: AofReader): Uint8Array {
+  const { count, starts, ends, bytes } = reader;
+  let length = 0;
+  for (let i = 0; i < count; i++) length += ends[i]! - starts[i]!;
+  const all = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for (let i = 0; i < count; i++) at += bytes.copy(all, at, starts[i]!, ends[i]!);
+  return all;
+}
