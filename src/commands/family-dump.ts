@@ -79,13 +79,24 @@ function dump(cx: CommandContext): void {
     cx.reply.nullBulk();
     return;
   }
+  const payload = writePayload(cx, true);
+  cx.reply.bulkBytes(payload.bytes, 0, payload.length);
+}
+
+/** The payload of DUMP for the record at cx.rec; good until the next one. */
+export function dumpRecord(cx: CommandContext): RdbWriter {
+  return writePayload(cx, false);
+}
+
+/** @param mayBreathe whether it is of a key of the command, and nothing is changed yet */
+function writePayload(cx: CommandContext, mayBreathe: boolean): RdbWriter {
   const { writer, values } = codecOf(cx);
-  const type = values.typeOf(cx.shard(1), cx.rec);
+  const type = values.typeOf(cx.shardOf(cx.rec), cx.rec);
   writer.reset();
   writer.byte(type);
-  writeValue(cx, type, true);
+  writeValue(cx, type, mayBreathe);
   writeFooter(writer, values.versionOf(type));
-  cx.reply.bulkBytes(writer.bytes, 0, writer.length);
+  return writer;
 }
 
 /** Appends the value at cx.rec to the thread's writer. @param mayBreathe whether it is of a key of the command */

@@ -75,8 +75,19 @@ function lrem(cx: CommandContext): void {
     if (list.size === 0) cx.deleteRecord(list.rec);
     else list.convertShrunk();
     cx.keyChanged(1, removed);
+    if (cx.effects.wanted && list.stoppedShort) tellRemoved(cx, limit >= 0 ? removed : -removed);
   }
   cx.reply.integer(removed);
+}
+
+/** LREM of which memory has brought about a part only: of as many as it was. */
+function tellRemoved(cx: CommandContext, count: number): void {
+  const { effects } = cx;
+  effects.begin(4);
+  effects.arg(0);
+  effects.arg(1);
+  effects.integer(count);
+  effects.arg(3);
 }
 
 /** Options of LPOS. */

@@ -145,15 +145,7 @@ export function unpush(
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error;
     cx.keyChanged(arg, left);
-    if (cx.effects.wanted) tellPushed(cx, left);
   }
-}
-
-/** Tells a push of which only the first `count` elements are there. */
-function tellPushed(cx: CommandContext, count: number): void {
-  const { effects } = cx;
-  effects.begin(2 + count);
-  for (let i = 0; i < 2 + count; i++) effects.arg(i);
 }
 
 /** Takes one element away, from the head or the tail; the key goes with the last one. */

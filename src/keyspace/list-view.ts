@@ -334,6 +334,9 @@ export class ListView {
     this.removeRange(0, index);
   }
 
+  /** Whether the last removeMatches() has stopped for want of memory, with a part done. */
+  stoppedShort = false;
+
   /**
    * Takes elements equal to some bytes away, even all of them: then `size` is 0 and the caller deletes the key.
    * @param limit how many at most, 0: all @param forward from the head on, else from the tail
@@ -341,7 +344,12 @@ export class ListView {
    * @throws OutOfMemoryError; nothing was changed
    */
   removeMatches(bytes: Buffer, off: number, len: number, limit: number, forward: boolean): number {
-    if (!this.packed) return this.quicklist.removeMatches(bytes, off, len, limit, forward);
+    this.stoppedShort = false;
+    if (!this.packed) {
+      const removed = this.quicklist.removeMatches(bytes, off, len, limit, forward);
+      this.stoppedShort = this.quicklist.stoppedShort;
+      return removed;
+    }
     const lp = this.#lp;
     this.want(bytes, off, len);
     let removed = 0;

@@ -120,6 +120,9 @@ export class QuicklistEdit extends QuicklistCursor {
     this.current = 0;
   }
 
+  /** Whether memory ran out in the last removeMatches(), with a part done. */
+  stoppedShort = false;
+
   /**
    * Takes elements equal to some bytes away.
    * @param limit how many at most, 0: all
@@ -132,12 +135,14 @@ export class QuicklistEdit extends QuicklistCursor {
     const most = limit === 0 ? Number.POSITIVE_INFINITY : limit;
     let removed = 0;
     let ref = forward ? this.head : this.tail;
+    this.stoppedShort = false;
     while (ref !== 0 && removed < most) {
       const beside = this.node(ref, forward ? ListNode.Next : ListNode.Prev);
       try {
         removed += this.#removeMatchesWithin(ref, most - removed, forward);
       } catch (error) {
         if (!(error instanceof OutOfMemoryError) || removed === 0) throw error;
+        this.stoppedShort = true;
         break;
       }
       ref = beside;

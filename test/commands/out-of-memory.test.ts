@@ -8,6 +8,7 @@ import { ShardCounter } from '../../src/memory/layout.ts';
 import { withFailing } from '../support/failing-memory.ts';
 import { InProcess } from '../support/in-process.ts';
 import type { Argument } from '../support/raw-client.ts';
+import type { Told } from '../support/told-commands.ts';
 
 type Line = readonly Argument[];
 
@@ -29,7 +30,13 @@ const FIRST = 6;
 const STEP = 1.7;
 const LAST = 3;
 
-const server = new InProcess();
+const primary = new InProcess({ effects: true });
+const server = primary;
+/** Where what was told of a part is done again: it must come to the same. */
+const replica = new InProcess();
+replica.config.applyChange({ name: 'enable-debug-command', text: 'yes' });
+replica.config.applyChange({ name: 'hash-max-listpack-entries', text: '128' });
+replica.setTime(NOW);
 server.config.applyChange({ name: 'enable-debug-command', text: 'yes' });
 server.config.applyChange({ name: 'hash-max-listpack-entries', text: '128' });
 server.setTime(NOW);
@@ -409,7 +416,7 @@ for (const setup of sizes(at.stream)) {
 
 // ---- running them ----
 
-function reset(setup: readonly Line[]): Buffer | null {
+function reset(setup: readonly Line[], server: InProcess = primary): Buffer | null {
   let payload: Buffer | null = null;
   server.run('FLUSHALL');
   server.config.applyChange({ name: 'list-compress-depth', text: '0' });
@@ -426,7 +433,7 @@ function reset(setup: readonly Line[]): Buffer | null {
 }
 
 /** All that a client could see of the data set. */
-function state(): string {
+function state(server: InProcess = primary): string {
   const parts = [server.text('DEBUG', 'DIGEST')];
   for (let db = 0; db < 2; db++) {
     server.session.db = db;
@@ -475,6 +482,7 @@ function check(test: Case): void {
     });
     const where = `allocation ${nth} of ${all}, ${failing}`;
     const dirty = server.lastDirty;
+    const { told } = server;
     server.checkInvariants();
     const found = state();
     if (!OOM.test(reply)) {
@@ -484,6 +492,7 @@ function check(test: Case): void {
         // It did what it could.
         partStates ??= statesOf(test);
         expect(partStates.has(found) || `${where}: another state, ${reply}`).toBe(true);
+        expect(replayed(test, told), `${where}: told`).toBe(withoutTimes(found));
         continue;
       }
       expect(found, where).toBe(after);
@@ -491,10 +500,12 @@ function check(test: Case): void {
     }
     if (found === before) {
       if (after !== before) expect(dirty, where).toBe(0);
+      if (dirty === 0) expect(told, where).toEqual([]);
     } else {
       partStates ??= statesOf(test);
       expect(partStates.has(found) || `${where}: another state`).toBe(true);
       expect(dirty, where).toBeGreaterThan(0);
+      expect(replayed(test, told), `${where}: told`).toBe(withoutTimes(found));
     }
     // With memory again it does what it should, or the rest of it.
     const again = server.text(...command);
@@ -503,6 +514,23 @@ function check(test: Case): void {
     if (found === before) expect(again, where).toBe(wanted);
     if (found === before || !/^X|PUSH$/.test(String(command[0]))) expect(state(), where).toBe(after);
   }
+}
+
+/** A state without when consumers were last active, which is told nowhere. */
+function withoutTimes(text: string): string {
+  return text.replace(/((?:seen|active)-time\r\n):-?\d+/g, '$1');
+}
+
+/** The state after what was told, from where the command began. */
+function replayed(test: Case, told: readonly Told[]): string {
+  reset(test.setup, replica);
+  for (const { db, args } of told) {
+    replica.session.db = db;
+    const reply = replica.run(...args.map((arg) => Buffer.from(arg, 'latin1')));
+    if (reply[0] === 0x2d) throw new Error(`${args[0]} was told: ${reply.toString('latin1')}`);
+  }
+  replica.session.db = 0;
+  return withoutTimes(state(replica));
 }
 
 function statesOf(test: Case): Set<string> {
