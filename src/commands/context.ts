@@ -39,6 +39,8 @@ export interface KeyWatch {
 
 /** Takes what a command has told of its effects: implemented by the change log of the thread (execution/change-log.ts). */
 export interface ChangeTarget {
+  /** Whether anybody wants effects now. To be asked with a lock held. */
+  readonly wanted: boolean;
   append(cx: CommandContext): void;
 }
 
@@ -383,7 +385,9 @@ export class CommandContext {
    */
   enterShard(id: number): LockedShard | null {
     const shard = this.keyspace.shards[id]!;
-    return this.mayBlock ? shard.acquire() : shard.tryAcquire();
+    const locked = this.mayBlock ? shard.acquire() : shard.tryAcquire();
+    if (locked !== null && this.changes !== null && !this.effects.wanted) this.#startTelling(this.changes);
+    return locked;
   }
 
   /** What was deleted on the way is told before the lock is free. */
@@ -472,6 +476,13 @@ export class CommandContext {
   }
 
   // ---- private ----
+
+  /** Effects may be wanted since a command began that locks shards itself: a log was turned on. */
+  #startTelling(changes: ChangeTarget): void {
+    if (!changes.wanted) return;
+    this.effects.reset();
+    this.effects.wanted = true;
+  }
 
   #findAlive(shard: LockedShard, arg: number, db: number, rec: RecordView): boolean {
     if (
