@@ -1,7 +1,9 @@
 // Snapshots and commands: who saves what, and when, before it is changed.
 
 import { describe, expect, it } from 'vitest';
+import { ConfigStore } from '../../src/config/store.ts';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
+import { Evictor } from '../../src/keyspace/eviction.ts';
 import { contentsOf } from '../keyspace/snapshot-sink.ts';
 import { SnapshotBench } from './snapshot-bench.ts';
 
@@ -106,6 +108,30 @@ describe('a command that changes keys while a snapshot runs', () => {
       expect(bench.call('RPUSH', 'from', 'a')).toBe(':1\r\n');
       expect(bench.threads.answers()).toEqual([[7, '$1\r\na\r\n']]);
       expect(savedBy(bench, 'keeper')).toBe(1);
+    });
+  });
+
+  it('is not alone: eviction saves what it removes, and leaves large values to workers', () => {
+    const bench = new SnapshotBench();
+    const full = new ConfigStore(null, '/');
+    full.applyChange({ name: 'maxmemory', text: '1' });
+    full.applyChange({ name: 'maxmemory-policy', text: 'allkeys-random' });
+    full.applyChange({ name: 'maxmemory-eviction-tenacity', text: '100' });
+    const evict = (thread: 'acceptor' | 'worker'): void => {
+      const { keyspace } = bench.threads.executor(thread).cx;
+      new Evictor(keyspace, full).run(thread === 'worker', Number.POSITIVE_INFINITY);
+    };
+    bench.call('SET', 'big', LARGE);
+    for (let i = 0; i < 20; i++) bench.call('SET', `small:${i}`, `value ${i}`);
+    during(bench, () => {
+      // It ends for want of anything else to remove.
+      evict('acceptor');
+      expect(bench.call('DBSIZE')).toBe(':1\r\n');
+      expect(bench.call('EXISTS', 'big')).toBe(':1\r\n');
+      evict('worker');
+      expect(bench.call('DBSIZE')).toBe(':0\r\n');
+      expect(savedBy(bench, 'acceptor')).toBe(20);
+      expect(savedBy(bench, 'worker')).toBe(1);
     });
   });
 
