@@ -8,6 +8,7 @@ import { parseInteger } from '../protocol/numbers.ts';
 import { copyBytes } from '../structures/bytes.ts';
 import { lzfCompress } from '../structures/lzf.ts';
 import { ENCODED, LENGTH_14_BITS, LENGTH_32_BITS, LENGTH_64_BITS, StringCode } from './rdb-format.ts';
+import { mayRepeat, REPEAT_BYTES_MAX } from './repeats.ts';
 import { allocateBytes } from './scratch.ts';
 
 const FIRST_BYTES = 4096;
@@ -162,6 +163,7 @@ export class RdbWriter {
 
   /** @returns false, with nothing written, if it does not save four bytes */
   #tryCompress(source: Buffer, off: number, len: number): boolean {
+    if (len <= REPEAT_BYTES_MAX && !mayRepeat(source, off, len)) return false;
     this.ensure(LZF_HEADER_BYTES_MAX + len);
     const { bytes, length } = this;
     const from = length + LZF_HEADER_BYTES_MAX;
