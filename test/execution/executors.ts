@@ -7,19 +7,23 @@ import { Session } from '../../src/commands/session.ts';
 import type { CommandTable } from '../../src/commands/table.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { Batch, BatchEnd } from '../../src/execution/batch.ts';
+import { ChangeLog } from '../../src/execution/change-log.ts';
 import { Executor } from '../../src/execution/executor.ts';
 import { decodeHandBack, HAND_OVER_HEADER } from '../../src/execution/hand-over.ts';
 import { WaiterService } from '../../src/execution/waiter-service.ts';
 import { Keyspace } from '../../src/keyspace/keyspace.ts';
 import { Logger } from '../../src/log/logger.ts';
-import { SHARD_COUNT, shardOffset } from '../../src/memory/layout.ts';
+import { allocateChangeRing } from '../../src/memory/change-ring.ts';
+import { SHARD_COUNT, shardOffset, THREADS_MAX } from '../../src/memory/layout.ts';
 import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-memory.ts';
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
 import { RequestParser } from '../../src/protocol/request-parser.ts';
 import { RequestReader } from '../../src/protocol/request-reader.ts';
 import { type Argument, encodeCommand } from '../support/raw-client.ts';
+import { ToldStream } from '../support/told-stream.ts';
 
 const SEED = [0x12345678, 0x1abcdef0] as const;
+const RING_BYTES = 1 << 20;
 const THREADS = { acceptor: 2, worker: 3, keeper: 4 } as const;
 
 const END_NAMES = new Map(Object.entries(BatchEnd).map(([name, value]) => [value, name]));
@@ -35,6 +39,8 @@ export class Executors {
   readonly config = new ConfigStore(null, process.cwd());
   readonly table = createCommandTable();
   readonly waiters: WaiterService;
+  /** What all threads tell, once GlobalWord.ChangesWanted is set. */
+  readonly told: ToldStream;
   readonly stats: Stats;
   readonly slow: string[] = [];
   readonly monitored: string[] = [];
@@ -44,18 +50,23 @@ export class Executors {
 
   constructor() {
     this.stats = new Stats(this.#buffers, THREADS.keeper);
+    const rings: SharedArrayBuffer[] = [];
     let waiters: WaiterService | null = null;
     for (const [name, thread] of Object.entries(THREADS)) {
       const keyspace = new Keyspace(new SharedMemory(this.memory, thread), SEED);
       const server = serverWithoutThreads(this.config, this.table, new Stats(this.#buffers, thread), name);
-      const executor = new Executor(keyspace, server, this.#events(), name !== 'acceptor');
+      const ring = allocateChangeRing(RING_BYTES);
+      rings.push(ring);
+      const changes = new ChangeLog(keyspace.memory.control, ring, THREADS_MAX - 1);
+      const executor = new Executor(keyspace, server, this.#events(), name !== 'acceptor', changes);
       if (name === 'keeper') {
-        waiters = new WaiterService(keyspace, server);
+        waiters = new WaiterService(keyspace, server, changes);
         executor.keep(waiters);
       }
       this.#batches.set(name, { batch: new Batch(executor, new RequestParser()), executor });
     }
     this.waiters = waiters!;
+    this.told = new ToldStream(rings, new Int32Array(this.memory.control));
   }
 
   executor(thread: keyof typeof THREADS): Executor {
