@@ -2,6 +2,7 @@
 // writes to its log: row by row for every option that matters, and at random.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { DirectiveName } from '../../src/config/directives.ts';
 import { AofOracle, sameTold } from '../support/aof-oracle.ts';
 import { formatCommand } from '../support/command-history.ts';
 import { countingStreams, streamCommands as packedStreams } from '../support/generate-streams.ts';
@@ -39,7 +40,7 @@ beforeEach(async () => {
 afterEach(() => local.checkInvariants());
 
 /** The same setting on both. */
-async function setting(name: string, value: string): Promise<void> {
+async function setting(name: DirectiveName, value: string): Promise<void> {
   local.config.assign(name, value);
   await oracle.run('CONFIG', 'SET', name, value);
 }

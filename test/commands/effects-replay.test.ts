@@ -3,7 +3,7 @@
 
 import { describe, it } from 'vitest';
 import { commandMix } from '../support/command-generators.ts';
-import { replayOperations } from '../support/effects-replay.ts';
+import { replayOperations, type Settings } from '../support/effects-replay.ts';
 import { DATABASES, type Generator, weighted } from '../support/generator-parts.ts';
 import { geoCommands } from '../support/random/geo.ts';
 import { hashCommands, newerHashCommands } from '../support/random/hashes.ts';
@@ -18,7 +18,7 @@ const RUNS = Number(process.env['SABRE_RUNS'] ?? 3);
 const COMMANDS = Number(process.env['SABRE_COMMANDS'] ?? 1500);
 
 const streams = weighted([6, streamCommands], [2, newerStreamCommands], [1, collectionKeyCommands]);
-const mixes: readonly (readonly [string, Generator, Readonly<Record<string, string>>])[] = [
+const mixes: readonly (readonly [string, Generator, Settings])[] = [
   ['hashes', weighted([1, hashCommands], [2, newerHashCommands], [1, collectionKeyCommands]), {}],
   ['hash tables', weighted([1, hashCommands], [2, newerHashCommands]), { 'hash-max-listpack-entries': '0' }],
   ['sets', weighted([6, setCommands], [1, collectionKeyCommands]), {}],

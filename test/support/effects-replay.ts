@@ -3,6 +3,7 @@
 // Everything counts: keys, values, when keys and fields expire, groups of streams with all that is pending. Not compared: when a
 // consumer was last seen, which is told nowhere.
 
+import type { DirectiveName } from '../../src/config/directives.ts';
 import { formatCommand } from './command-history.ts';
 import type { Operation } from './generator-parts.ts';
 import { InProcess } from './in-process.ts';
@@ -13,6 +14,8 @@ import type { Told } from './told-commands.ts';
 const SEEN_FIELDS = new Set(['seen-time', 'active-time']);
 const SHOWN_COMMANDS = 12;
 
+export type Settings = Readonly<Partial<Record<DirectiveName, string>>>;
+
 export interface ReplayOptions {
   /** Unix time in ms of the first command. */
   start: number;
@@ -22,14 +25,15 @@ export interface ReplayOptions {
   /** Commands after which all is compared. */
   compareEvery: number;
   /** Settings of both. */
-  config?: Readonly<Record<string, string>>;
+  config?: Settings;
 }
 
 /** Runs operations on an empty keyspace and what they tell on another one. Throws at the first difference. */
 export function replayOperations(operations: readonly Operation[], options: ReplayOptions): void {
   const local = new InProcess({ effects: true });
   const replica = new Replica();
-  for (const [name, value] of Object.entries({ 'enable-debug-command': 'yes', ...options.config })) {
+  const settings: Settings = { 'enable-debug-command': 'yes', ...options.config };
+  for (const [name, value] of Object.entries(settings) as [DirectiveName, string][]) {
     local.config.assign(name, value);
     replica.local.config.assign(name, value);
   }
@@ -90,10 +94,11 @@ export class Replica {
 
 /** The last commands that name one of the same keys. */
 function related(history: readonly string[], args: readonly Argument[]): string {
-  const words = args.slice(1).map((arg) => formatCommand([arg]));
+  const names = args.slice(1).map((arg) => formatCommand([arg]));
   return history
-    .filter((line) => words.some((word) => line.includes(word)))
+    .filter((line) => names.some((name) => line.split(/\s/).includes(name)))
     .slice(-SHOWN_COMMANDS)
+    .map((line) => line.replace(/\S{100,}/g, (word) => `${word.slice(0, 40)}...`))
     .join('');
 }
 
