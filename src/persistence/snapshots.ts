@@ -37,6 +37,11 @@ export class Snapshots {
   #saveScheduled = false;
   #saveWaiting: ((failure: string) => void)[] = [];
   #running: Running | null = null;
+  /**
+   * What other threads have sent before the mark of the snapshot came: the mark has a place in the stream, entries have none,
+   * so that these may be read first.
+   */
+  #early: (() => void)[] = [];
   #lastSaveFailed = false;
   #lastTry = 0;
   readonly #context: PersistenceContext;
@@ -172,6 +177,8 @@ export class Snapshots {
     if (this.#running !== null && running.purpose === Purpose.Rewrite && !this.#aof.beginRewrite())
       this.#end('no increment', false);
     this.publish();
+    // Of these, what is not of this snapshot is left out now.
+    for (const take of this.#early.splice(0)) take();
   }
 
   entries(
@@ -184,15 +191,25 @@ export class Snapshots {
     off: number,
     len: number,
   ): void {
+    if (this.#awaitsMark) {
+      const copy = Buffer.from(bytes.subarray(off, off + len));
+      this.#early.push(() => this.entries(ring, snapshot, db, version, part, copy, 0, len));
+      return;
+    }
     const running = this.#of(snapshot);
     if (running !== null) this.#try(() => running.job.entries(ring, db, version, part, bytes, off, len));
   }
 
   shardSaved(snapshot: number): void {
-    this.#of(snapshot)?.job.shardSaved();
+    if (this.#awaitsMark) this.#early.push(() => this.shardSaved(snapshot));
+    else this.#of(snapshot)?.job.shardSaved();
   }
 
   voided(snapshot: number, reason: number): void {
+    if (this.#awaitsMark) {
+      this.#early.push(() => this.voided(snapshot, reason));
+      return;
+    }
     const running = this.#of(snapshot);
     if (running === null) return;
     const { log } = this.#context;
@@ -242,6 +259,11 @@ export class Snapshots {
 
   // ---- private ----
 
+  /** Whether a snapshot is asked for whose mark has not come. */
+  get #awaitsMark(): boolean {
+    return this.#running !== null && this.#running.job.mark === null;
+  }
+
   #of(snapshot: number): Running | null {
     return this.#running?.job.mark?.snapshot === snapshot ? this.#running : null;
   }
@@ -280,6 +302,7 @@ export class Snapshots {
       purpose, startedAt: Date.now(), job: new SnapshotJob(file), rest: null, finishing: false, waiting,
     }; // biome-ignore format: short
     this.#running = running;
+    this.#early = [];
     if (purpose === Purpose.Save) log.notice(`Background saving started by pid ${process.pid}`);
     this.publish();
     // From its start on, commands are told of if the log waits for its first base.
@@ -353,6 +376,7 @@ export class Snapshots {
 
   #close(running: Running, failure: string): void {
     this.#running = null;
+    this.#early = [];
     this.publish();
     for (const tell of running.waiting) tell(failure);
     this.#next();
