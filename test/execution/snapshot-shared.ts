@@ -22,6 +22,8 @@ export interface SnapshotDone {
   readonly handedOver: number;
 }
 
+/** Numbers of those who move values about. */
+export const MOVERS = [3, 4] as const;
 export const LISTS = 6;
 export const SETS = 4;
 export const PAIRS = 50;
