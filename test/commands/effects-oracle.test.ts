@@ -41,6 +41,9 @@ beforeEach(async () => {
   local.config.assign('enable-debug-command', 'yes');
   await oracle.run('SELECT', '0');
   await oracle.run('FLUSHALL');
+  // Random commands change these: each seed begins with the defaults, here and there.
+  await oracle.run('CONFIG', 'SET', 'hll-sparse-max-bytes', '3000');
+  await oracle.run('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
 });
 afterEach(() => local.checkInvariants());
 
