@@ -81,6 +81,8 @@ function bitfield(cx: CommandContext): void {
     else if (write(cx, i, sized === 1)) changes++;
   }
   if (changes > 0) cx.keyChanged(1, changes);
+  // The string was made or has grown all the same, although nothing is counted. Redis does not tell that.
+  else if (sized === 1 && cx.effects.wanted) cx.effects.verbatim();
 }
 
 function bitfieldRo(cx: CommandContext): void {

