@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AofSettings, AppendOnlyLog } from '../../src/persistence/aof.ts';
 import { AofFiles, AofFound } from '../../src/persistence/aof-files.ts';
-import { AofRead, AofReader } from '../../src/persistence/aof-reader.ts';
+import { AofRead, AofReader, beginsAsRdb } from '../../src/persistence/aof-reader.ts';
 import { type FilePath, type Files, systemFiles } from '../../src/persistence/files.ts';
 
 export class KeptLog {
@@ -87,8 +87,8 @@ export class Bench {
     return log;
   }
 
-  reader(path: FilePath, name = FILE_NAME): AofReader {
-    return new AofReader(this.files, this.log, path, name);
+  reader(path: FilePath, name = FILE_NAME, offset = 0): AofReader {
+    return new AofReader(this.files, this.log, path, name, offset);
   }
 }
 
@@ -126,6 +126,8 @@ export function loadAll(directory: string): { commands: string[][] | null; log: 
   if (plan.found === AofFound.Failed) return refused;
   const commands: string[][] = [];
   for (const file of plan.files) {
+    // What is in an RDB file is not the log's business.
+    if (file.size > 0 && beginsAsRdb(bench.files, file.path)) continue;
     const reader = bench.reader(file.path, file.name);
     if (!reader.open()) return refused;
     const read = readCommands(reader);
