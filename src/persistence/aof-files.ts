@@ -100,6 +100,8 @@ export class AofFiles {
   readonly #path: FilePath;
   /** Whether the directory has changes that may not be on the disk: nothing may be removed then. */
   #unsynced = false;
+  /** Whether the manifest in force is that of the disk: without it, names would be given twice. */
+  #isLoaded = false;
 
   constructor(options: AofFilesOptions) {
     this.#files = options.files;
@@ -141,6 +143,11 @@ export class AofFiles {
    * @returns false, with the reason in the log, if the server must not start
    */
   load(): boolean {
+    this.#isLoaded = this.#load();
+    return this.#isLoaded;
+  }
+
+  #load(): boolean {
     this.manifest = EMPTY_MANIFEST;
     const path = this.pathOf(this.#manifestName);
     try {
@@ -264,7 +271,7 @@ export class AofFiles {
    * @returns null, with the reason in the log, if the server must not start
    */
   openOnStart(emptyBase: Buffer, rdb: boolean): OpenIncrement | null {
-    if (!this.makeDirectory()) return null;
+    if (!this.prepare()) return null;
     let next = this.manifest;
     if (isEmptyManifest(next)) {
       next = withNewBase(next, this.#fileName, rdb);
@@ -336,13 +343,22 @@ export class AofFiles {
   /* Rewriting */
 
   /**
+   * Sees to it that there is a directory, and that its manifest is known: a server that was started without the log has
+   * not read it.
+   * @returns false, with the reason in the log, if not
+   */
+  prepare(): boolean {
+    return this.makeDirectory() && (this.#isLoaded || this.load());
+  }
+
+  /**
    * Opens a new increment, for what happens after the snapshot that becomes the next base. From now on it is the one to
    * write to: what was written before must be on the disk.
    * @param temporary whether there is no base before: it does not count yet
    * @returns null, with the reason in the log, if that failed: the old increment stays
    */
   beginIncrement(temporary: boolean): OpenIncrement | null {
-    if (!this.makeDirectory()) return null;
+    if (!this.prepare()) return null;
     const next = temporary ? this.manifest : withNewIncrement(this.manifest, this.#fileName);
     const name = temporary ? this.#temporaryIncrementName : next.increments.at(-1)!.name;
     const open = this.#openIncrement(name, true);
@@ -364,7 +380,7 @@ export class AofFiles {
    * @returns false, with the reason in the log, if nothing has changed
    */
   commitRewrite(rdb: boolean, since: SinceSnapshot): boolean {
-    if (!this.makeDirectory()) return false;
+    if (!this.prepare()) return false;
     const withBase = withNewBase(this.manifest, this.#fileName, rdb);
     const baseName = withBase.base!.name;
     if (!this.#renameInto(this.temporaryBase, this.#temporaryBaseName, baseName, 'base')) return false;

@@ -170,6 +170,27 @@ describe('switching on and off', () => {
     ]);
   });
 
+  it('knows the files of an earlier time, though the server has not read them', () => {
+    using folder = new Folder();
+    const before = started(new Bench(folder.path));
+    put(before, 'SET', 'a', '1');
+    before.disable();
+    for (const on of [true, false]) {
+      const aof = new Bench(folder.path).appendOnly();
+      if (on) aof.enable();
+      expect(aof.beginRewrite()).toBe(true);
+      writeBase(aof, command('SET', 'b', '1'));
+      expect(loadAll(folder.path).commands?.length).toBe(on ? 2 : 1);
+      expect(aof.endRewrite(false)).toBe(true);
+      if (on) aof.disable();
+      expect(loadAll(folder.path).commands).toEqual([['SET', 'b', '1']]);
+    }
+    expect(readdirSync(folder.join(DIR_NAME)).toSorted()).toEqual([
+      'appendonly.aof.3.base.aof',
+      'appendonly.aof.manifest',
+    ]);
+  });
+
   it('forgets errors of the time before', () => {
     using folder = new Folder();
     const files = new FaultyFiles(systemFiles);
