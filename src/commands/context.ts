@@ -21,7 +21,7 @@ import { ReplyWriter } from '../protocol/reply-writer.ts';
 import { BlockRequest } from './blocking.ts';
 import { Effects } from './effects.ts';
 import { ErrorText } from './errors.ts';
-import type { ReplyFunction, ServerApi } from './server-api.ts';
+import type { ControlRequest, ReplyFunction, ServerApi } from './server-api.ts';
 import type { Session } from './session.ts';
 import type { Command } from './table.ts';
 
@@ -80,6 +80,8 @@ export class CommandContext {
   noTouch = false;
   /** Set by defer(): the connection waits for it. */
   deferred: Promise<ReplyFunction> | null = null;
+  /** Set by request() on a shard worker: the acceptor is to ask. */
+  requested: ControlRequest | null = null;
   /** What lets others have the locks in a long command: the executor of a shard worker. */
   pause: Pause | null = null;
   /** Whether this thread may sleep on locks: true on shard workers, false on acceptors. */
@@ -473,6 +475,18 @@ export class CommandContext {
    */
   defer(work: Promise<ReplyFunction>): void {
     this.deferred = work;
+  }
+
+  /**
+   * Lets the supervisor answer the command, with a simple string or a refusal: from any thread, unlike defer(). What the
+   * command has changed before stays so.
+   */
+  request(method: string, payload: unknown): void {
+    if (this.mayBlock) this.requested = { method, payload };
+    else
+      this.defer(
+        this.server.ask(method, payload).then((text) => (reply) => reply.simpleString(text as string)),
+      );
   }
 
   // ---- private ----

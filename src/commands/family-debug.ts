@@ -49,6 +49,8 @@ const HELP = [
   '    unit tests to simulate Redis errors.',
   'LEAK <string>',
   '    Create a memory leak of the input string.',
+  'LOADAOF',
+  '    Flush the AOF buffers on disk and reload the AOF in memory.',
   'LOG <message>',
   '    Write <message> to the server log.',
   'HTSTATS-KEY <key>',
@@ -68,6 +70,19 @@ const HELP = [
   '    Reply with a test value of the specified type. <type> can be: string,',
   '    integer, double, bignum, null, array, set, map, attrib, push, verbatim,',
   '    true, false.',
+  'RELOAD [option ...]',
+  '    Save the RDB on disk and reload it back to memory. Valid <option> values:',
+  '    * MERGE: conflicting keys will be loaded from RDB.',
+  '    * NOFLUSH: the existing database will not be removed before load, but',
+  '      conflicting keys will generate an exception and kill the server.',
+  '    * NOSAVE: the database will be loaded from an existing RDB file.',
+  '    Examples:',
+  '    * DEBUG RELOAD: verify that the server is able to persist, flush and reload',
+  '      the database.',
+  '    * DEBUG RELOAD NOSAVE: replace the current database with the contents of an',
+  '      existing RDB file.',
+  '    * DEBUG RELOAD NOSAVE NOFLUSH MERGE: add the contents of an existing RDB',
+  '      file to the database.',
   'SDSLEN <key>',
   '    Show low level SDS string info representing `key` and value.',
   'SEGFAULT',
@@ -109,10 +124,12 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>
   ['ERROR', { run: replyError, min: 3, max: 3 }],
   ['INVARIANTS', { run: checkInvariants, min: 2, max: 2 }],
   ['LEAK', { run: leak, min: 3, max: 3 }],
+  ['LOADAOF', { run: (cx) => cx.request('call-persistence', { method: 'debug-load-aof' }), min: 2, max: 2 }],
   ['LOG', { run: log, min: 3, max: 3 }],
   ['OBJECT', { run: debugObject, min: 3, max: 4 }],
   ['POPULATE', { run: debugPopulate, min: 3, max: 5 }],
   ['PROTOCOL', { run: debugProtocol, min: 3, max: 3 }],
+  ['RELOAD', { run: reload, min: 2, max: Infinity }],
   ['SDSLEN', { run: debugSdsLength, min: 3, max: 3 }],
   ['LISTPACK', { run: debugListpack, min: 3, max: 3 }],
   ['QUICKLIST', { run: debugQuicklist, min: 3, max: 4 }],
@@ -151,10 +168,8 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   'DICT-STATS',
   'DROP-CLUSTER-PACKET-FILTER',
   'HTSTATS',
-  'LOADAOF',
   'MALLCTL',
   'MALLCTL-STR',
-  'RELOAD',
   'REPLICATE',
   'REPLYBUFFER',
   'RESTART',
@@ -209,6 +224,21 @@ function replyChecked(cx: CommandContext, shards: readonly LockedShard[]): void 
 /** The message is the error as it is; not counted among the errors, as it is none. */
 function replyError(cx: CommandContext): void {
   cx.reply.error(cx.argLatin1(2));
+}
+
+/** DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE] */
+function reload(cx: CommandContext): void {
+  const payload = { save: true, flush: true, merge: false };
+  for (let i = 2; i < cx.argc; i++) {
+    if (cx.argIs(i, 'MERGE')) payload.merge = true;
+    else if (cx.argIs(i, 'NOFLUSH')) payload.flush = false;
+    else if (cx.argIs(i, 'NOSAVE')) payload.save = false;
+    else {
+      cx.error('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.');
+      return;
+    }
+  }
+  cx.request('call-persistence', { method: 'debug-reload', payload });
 }
 
 const leaked: Buffer[] = [];

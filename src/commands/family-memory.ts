@@ -1,6 +1,7 @@
 // MEMORY DOCTOR MALLOC-STATS PURGE STATS USAGE HELP.
 
 import { GlobalWord, ShardCounter } from '../memory/layout.ts';
+import { PersistenceGauge } from '../metrics/stats.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import type { RootedStructure } from '../structures/rooted.ts';
 import { argLong } from './arguments.ts';
@@ -57,7 +58,7 @@ function memoryStatsCommand(cx: CommandContext): void {
   integer(reply, 'clients.slaves', 0);
   integer(reply, 'clients.normal', facts.clients);
   integer(reply, 'cluster.links', 0);
-  integer(reply, 'aof.buffer', 0);
+  integer(reply, 'aof.buffer', cx.server.stats.persistence[PersistenceGauge.AofBufferBytes]!);
   integer(reply, 'lua.caches', 0);
   integer(reply, 'functions.caches', 0);
   for (const { db, bytes } of facts.indexes) {

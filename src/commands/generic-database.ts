@@ -8,7 +8,7 @@ import { flushDatabase } from '../keyspace/flush.ts';
 import { anyPins, waitForPins } from '../keyspace/pins.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { VoidReason, voidSnapshot } from '../keyspace/snapshot.ts';
-import { SHARD_COUNT, ShardCounter } from '../memory/layout.ts';
+import { GlobalWord, SHARD_COUNT, ShardCounter } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
 import { intArgument, refusedInCluster } from './generic-arguments.ts';
@@ -57,11 +57,19 @@ function flush(cx: CommandContext, db: number): void {
   const lazy = cx.argc === 2 ? cx.argIs(1, 'ASYNC') : cx.server.config.getBool('lazyfree-lazy-user-flush');
   withAllShards(cx, true, (shards) => {
     // As Redis: FLUSHALL ends a running save whatever there is to flush.
-    if (db === ALL_DATABASES || cx.keyspace.size(db) > 0) voidSnapshot(cx.keyspace, VoidReason.Flushed);
+    if (db === ALL_DATABASES) voidSnapshot(cx.keyspace, VoidReason.FlushedAll);
+    else if (cx.keyspace.size(db) > 0) voidSnapshot(cx.keyspace, VoidReason.Flushed);
     for (const shard of shards) shard.count(ShardCounter.Dirty, flushDatabase(shard, db, lazy));
     tellVerbatim(cx);
-    cx.reply.ok();
+    if (db !== ALL_DATABASES || !savesItself(cx)) cx.reply.ok();
+    else cx.request('call-persistence', { method: 'save-flushed' });
   });
+}
+
+/** FLUSHALL saves, where there are save points: else what is gone would come back after a crash. */
+function savesItself(cx: CommandContext): boolean {
+  const loading = Atomics.load(cx.keyspace.memory.control, GlobalWord.Loading) !== 0;
+  return !loading && cx.server.config.getMulti('save').length > 0;
 }
 
 /** Tells the command while all shards are locked, also if it has changed nothing, as Redis does. */

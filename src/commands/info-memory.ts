@@ -2,7 +2,7 @@
 
 import { totalmem } from 'node:os';
 import { lazyFreePending } from '../keyspace/flush.ts';
-import { Stat } from '../metrics/stats.ts';
+import { PersistenceGauge, Stat } from '../metrics/stats.ts';
 import type { CommandContext } from './context.ts';
 import { humanBytes, type InfoLines, ratio } from './info-text.ts';
 import { memoryFacts } from './memory-facts.ts';
@@ -51,7 +51,7 @@ export function memoryLines(cx: CommandContext): InfoLines {
     ['mem_clients_slaves', 0],
     ['mem_clients_normal', facts.clients],
     ['mem_cluster_links', 0],
-    ['mem_aof_buffer', 0],
+    ['mem_aof_buffer', stats.persistence[PersistenceGauge.AofBufferBytes]!],
     ['mem_allocator', ALLOCATOR_NAME],
     ['mem_overhead_db_hashtable_rehashing', 0],
     ['active_defrag_running', stats.max(Stat.DefragPercent)],

@@ -9,11 +9,11 @@ export function persistenceLines(cx: CommandContext): InfoLines {
   const values = cx.server.stats.persistence;
   const gauge = (which: number): number => values[which]!;
   const status = (failed: number): string => (gauge(failed) === 0 ? 'ok' : 'err');
-  const seconds = (runs: number, startedAt: number): number =>
-    gauge(runs) === 0 ? -1 : Math.floor((Date.now() - gauge(startedAt)) / 1000);
+  const seconds = (runs: number): number =>
+    gauge(runs) === 0 ? -1 : Math.max(0, Math.floor((Date.now() - gauge(Gauge.SnapshotStartedAt)) / 1000));
   const loading = Atomics.load(cx.keyspace.memory.control, GlobalWord.Loading) !== 0;
-  const snapshots = gauge(Gauge.SaveRuns) + gauge(Gauge.RewriteRuns) > 0;
-  const since = gauge(gauge(Gauge.SaveRuns) !== 0 ? Gauge.SaveStartedAt : Gauge.RewriteStartedAt);
+  const since = gauge(Gauge.SnapshotStartedAt);
+  const snapshots = since > 0;
   const toSave = gauge(Gauge.KeysToSave);
   const percent = snapshots && toSave > 0 ? Math.min(100, (100 * gauge(Gauge.KeysSaved)) / toSave) : 0;
   const lines: [string, string | number][] = [
@@ -30,7 +30,7 @@ export function persistenceLines(cx: CommandContext): InfoLines {
     ['rdb_last_save_time', Math.floor((gauge(Gauge.LastSaveAt) || cx.server.facts.startedAt) / 1000)],
     ['rdb_last_bgsave_status', status(Gauge.LastSaveFailed)],
     ['rdb_last_bgsave_time_sec', gauge(Gauge.LastSaveSeconds) - 1],
-    ['rdb_current_bgsave_time_sec', seconds(Gauge.SaveRuns, Gauge.SaveStartedAt)],
+    ['rdb_current_bgsave_time_sec', seconds(Gauge.SaveRuns)],
     ['rdb_saves', gauge(Gauge.Saves)],
     ['rdb_last_cow_size', gauge(Gauge.LastSavePreserved)],
     ['rdb_last_load_keys_expired', gauge(Gauge.KeysExpiredAtLoad)],
@@ -39,7 +39,7 @@ export function persistenceLines(cx: CommandContext): InfoLines {
     ['aof_rewrite_in_progress', gauge(Gauge.RewriteRuns)],
     ['aof_rewrite_scheduled', gauge(Gauge.RewriteScheduled)],
     ['aof_last_rewrite_time_sec', gauge(Gauge.LastRewriteSeconds) - 1],
-    ['aof_current_rewrite_time_sec', seconds(Gauge.RewriteRuns, Gauge.RewriteStartedAt)],
+    ['aof_current_rewrite_time_sec', seconds(Gauge.RewriteRuns)],
     ['aof_last_bgrewrite_status', status(Gauge.LastRewriteFailed)],
     ['aof_rewrites', gauge(Gauge.Rewrites)],
     ['aof_rewrites_consecutive_failures', gauge(Gauge.RewriteFailures)],
@@ -52,6 +52,7 @@ export function persistenceLines(cx: CommandContext): InfoLines {
     lines.push(
       ['aof_current_size', gauge(Gauge.AofBytes)],
       ['aof_base_size', gauge(Gauge.AofBaseBytes)],
+      // Redis's child that is about to begin: here nothing is between scheduled and in progress.
       ['aof_pending_rewrite', 0],
       ['aof_buffer_length', gauge(Gauge.AofPendingBytes)],
       ['aof_pending_bio_fsync', gauge(Gauge.FsyncRuns)],
@@ -72,7 +73,7 @@ function loadingLines(cx: CommandContext): [string, string | number][] {
   return [
     ['loading_start_time', Math.floor(startedAt / 1000)],
     ['loading_total_bytes', total],
-    ['loading_rdb_used_mem', 0],
+    ['loading_rdb_used_mem', values[Gauge.LoadUsedMemory]!],
     ['loading_loaded_bytes', loaded],
     ['loading_loaded_perc', (total === 0 ? 0 : (100 * loaded) / total).toFixed(2)],
     ['loading_eta_seconds', eta],

@@ -10,6 +10,12 @@ import type { CommandTable } from './table.ts';
 /** Writes the reply of a deferred command. Runs on the connection's own thread, `reply.resp` is set. */
 export type ReplyFunction = (reply: ReplyWriter) => void;
 
+/** A call of a method of the supervisor, as plain data. */
+export interface ControlRequest {
+  readonly method: string;
+  readonly payload: unknown;
+}
+
 /** Facts fixed when the server starts; the same in every thread. */
 export interface ServerFacts {
   readonly pid: number;

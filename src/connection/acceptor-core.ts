@@ -1,6 +1,7 @@
 // An acceptor thread: its connections, the executor they share, the rings to the shard workers, its listeners.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import type { ControlRequest, ReplyFunction } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
 import { Batch } from '../execution/batch.ts';
@@ -111,6 +112,11 @@ export class AcceptorCore {
     const message = encodeHandOver(connection.number, connection.session, input, start, end);
     this.stats.add(Stat.HandedOver, 1);
     this.#send(toKeeper ? KEEPER : this.#pickWorker(), message);
+  }
+
+  /** Asks the supervisor for what a shard worker could not. */
+  ask({ method, payload }: ControlRequest): Promise<ReplyFunction> {
+    return this.thread.ask(method, payload).then((text) => (reply) => reply.simpleString(text as string));
   }
 
   /** Ends the wait of a connection that is gone, if it waits. */
@@ -284,6 +290,8 @@ export class AcceptorCore {
   }
 
   #closeClients(): Promise<void> {
+    // What has come to the disk may be said before the end.
+    this.gate.release();
     for (const connection of this.#connections.values()) connection.closeAfterWriting();
     return Promise.resolve();
   }

@@ -19,6 +19,8 @@ import {
   decodeHandBack,
   HAND_OVER_HEADER,
   HandOverStatus,
+  repliesEnd,
+  requestOf,
 } from '../execution/hand-over.ts';
 import { Stat } from '../metrics/stats.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
@@ -60,6 +62,9 @@ export class Connection {
   #unwritten: Buffer | null = null;
   /** Bytes of replies that wait for the log to be on disk (appendfsync always), see reply-gate.ts. */
   #held = 0;
+  /** What `gate.failure` was when the last commands began to run; and those whose replies are to be written. */
+  #failure = 0;
+  #unwrittenFailure = 0;
   #closesWhenWritten = false;
   totalInput = 0;
   totalOutput = 0;
@@ -138,7 +143,8 @@ export class Connection {
     applySessionFlags(this.session, back.flags);
     this.session.commands += back.commands;
     this.session.lastCommand = this.#core.table.all[back.lastCommand] ?? this.session.lastCommand;
-    if (message.length > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER));
+    const end = repliesEnd(message);
+    if (end > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER, end));
     this.#reader.skip(back.consumed);
     if (this.#core.rateLimited) this.#limitRate(back.commands, back.consumed);
     if (back.status === HandOverStatus.Close) {
@@ -155,6 +161,10 @@ export class Connection {
         break;
       case HandOverStatus.Blocked:
         this.#waitForKeys();
+        break;
+      case HandOverStatus.Ask:
+        this.#waiting = Waiting.Deferred;
+        this.#await(this.#core.ask(requestOf(message)), false);
         break;
       case HandOverStatus.Served:
         this.session.lastCommandAt = Date.now();
@@ -223,6 +233,7 @@ export class Connection {
   #run(): void {
     const core = this.#core;
     const { batch, executor } = core;
+    this.#failure = core.gate.failure;
     const before = this.#reader.size;
     executor.begin();
     this.session.lastCommandAt = executor.cx.now;
@@ -256,7 +267,7 @@ export class Connection {
         break;
       case BatchEnd.Deferred:
         this.#waiting = Waiting.Deferred;
-        this.#await(core.executor.cx.deferred!);
+        this.#await(core.executor.cx.deferred!, core.executor.cx.closeAfterReply);
         break;
       case BatchEnd.Paused:
         this.#waiting = Waiting.Paused;
@@ -276,9 +287,9 @@ export class Connection {
     }
   }
 
-  #await(work: Promise<ReplyFunction>): void {
+  /** @param closes whether the connection closes then */
+  #await(work: Promise<ReplyFunction>, closes: boolean): void {
     const core = this.#core;
-    const closes = core.executor.cx.closeAfterReply;
     const answer = (write: ReplyFunction): void => {
       if (this.#closed) return;
       const reply = core.executor.cx.reply;
@@ -290,7 +301,7 @@ export class Connection {
       else this.#goOn();
     };
     work.then(answer, (error: Error) => {
-      if (!(error instanceof Error) || !/^[A-Z]+ /.test(error.message)) core.fatal(error);
+      if (!(error instanceof Error) || !/^[A-Z]+( |$)/.test(error.message)) core.fatal(error);
       core.stats.countError(error.message);
       answer((reply) => reply.error(error.message));
     });
@@ -372,6 +383,7 @@ export class Connection {
   #write(bytes: Buffer): void {
     if (this.#unwritten !== null) this.writeNow();
     this.#unwritten = bytes;
+    this.#unwrittenFailure = this.#failure;
     if (bytes.length >= WRITE_NOW_BYTES) this.writeNow();
     else this.#core.writeLater(this);
   }
@@ -382,7 +394,7 @@ export class Connection {
     if (bytes === null) return;
     this.#unwritten = null;
     const { gate } = this.#core;
-    if (gate.shut && (this.#held > 0 || !gate.open)) {
+    if (gate.shut && (this.#held > 0 || !gate.lets(this.#unwrittenFailure))) {
       this.#held += bytes.length;
       gate.hold(this, bytes);
       if (this.#held > OUTPUT_PENDING_MAX) this.#stopReading();

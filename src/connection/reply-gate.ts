@@ -3,7 +3,11 @@
 // written everything that had been changed when they came.
 //
 // The worker rings this thread's bell when it has written; release() lets those through that waited for it.
+//
+// While the log cannot be written, commands that write are refused. What was run within such a time has written nothing,
+// and its replies pass: else nobody could read, or be told of the failure. The replies from before it go on waiting.
 
+import { logFailure } from '../execution/write-error.ts';
 import { GlobalWord } from '../memory/layout.ts';
 import type { Connection } from './connection.ts';
 
@@ -29,8 +33,17 @@ export class ReplyGate {
     return this.#control[GlobalWord.HoldReplies] !== 0 || this.#held.length > 0;
   }
 
-  /** Whether all changes up to now are on disk. */
-  get open(): boolean {
+  /** The failure of the log that lasts, 0 without one. */
+  get failure(): number {
+    return logFailure(this.#control[GlobalWord.WriteError]!);
+  }
+
+  /**
+   * Whether a reply may pass: all changes up to now are on disk, or its commands have changed nothing.
+   * @param failure what `failure` was before they were run
+   */
+  lets(failure: number): boolean {
+    if (failure !== 0 && failure === this.failure) return true;
     return this.#isWritten(Atomics.load(this.#control, GlobalWord.ChangeSeq));
   }
 

@@ -284,6 +284,7 @@ export class Executor implements WaiterTimes {
     cx.dirty = 0;
     cx.handedOver = false;
     cx.deferred = null;
+    cx.requested = null;
     cx.closeAfterReply = false;
     cx.blocks = false;
     cx.reply.resp = cx.session.resp;
@@ -326,7 +327,7 @@ export class Executor implements WaiterTimes {
       this.#serveWaiters(command);
       this.#locks.unlock();
     }
-    if (cx.deferred !== null) return Outcome.Deferred;
+    if (cx.deferred !== null || cx.requested !== null) return Outcome.Deferred;
     return cx.closeAfterReply ? Outcome.Close : Outcome.Done;
   }
 

@@ -6,11 +6,12 @@
 //     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags
 //     3  client id, low word   4  high word                    3  bytes of input done
 //     5  bytes of name         6  bytes of address             4  status (HandOverStatus)
-//     7  kind (HandOverKind)                                   5  commands run   6  id of the last command   7  -
-//     name, address, input                                     replies
+//     7  kind (HandOverKind)                                   5  commands run   6  id of the last command   7  bytes of request
+//     name, address, input                                     replies, request (ControlRequest as JSON)
 //
 // Both are words of 32 bits, little endian. They never leave the process.
 
+import type { ControlRequest } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
 
 export const HAND_OVER_HEADER = 32;
@@ -30,6 +31,8 @@ export const HandOverStatus = {
   Blocked: 5,
   /** The reply of a command that has waited. */
   Served: 6,
+  /** The supervisor is to answer the last command: the request is behind the replies. */
+  Ask: 7,
 } as const;
 
 /** What a message to a worker is. */
@@ -127,9 +130,19 @@ export interface HandBack {
   readonly lastCommand: number;
 }
 
-/** @param reply bytes [0, replyLen) of replies */
-export function encodeHandBack(back: HandBack, reply: Buffer, replyLen: number): Buffer {
-  const message = Buffer.allocUnsafeSlow(HAND_OVER_HEADER + replyLen);
+/**
+ * @param reply bytes [0, replyLen) of replies
+ * @param request with HandOverStatus.Ask
+ */
+export function encodeHandBack(
+  back: HandBack,
+  reply: Buffer,
+  replyLen: number,
+  request: ControlRequest | null = null,
+): Buffer {
+  const asked = request === null ? '' : JSON.stringify(request);
+  const askedLen = Buffer.byteLength(asked);
+  const message = Buffer.allocUnsafeSlow(HAND_OVER_HEADER + replyLen + askedLen);
   const words = [
     back.connection,
     back.db,
@@ -138,11 +151,22 @@ export function encodeHandBack(back: HandBack, reply: Buffer, replyLen: number):
     back.status,
     back.commands,
     back.lastCommand,
-    0,
+    askedLen,
   ];
   for (let i = 0; i < words.length; i++) message.writeInt32LE(words[i]!, i * 4);
   reply.copy(message, HAND_OVER_HEADER, 0, replyLen);
+  if (askedLen > 0) message.write(asked, HAND_OVER_HEADER + replyLen);
   return message;
+}
+
+/** Where the replies of a message end. */
+export function repliesEnd(message: Buffer): number {
+  return message.length - message.readInt32LE(28);
+}
+
+/** The request of a message with HandOverStatus.Ask. */
+export function requestOf(message: Buffer): ControlRequest {
+  return JSON.parse(message.toString('utf8', repliesEnd(message))) as ControlRequest;
 }
 
 export function decodeHandBack(message: Buffer): HandBack {

@@ -41,6 +41,14 @@ function snapshotMark(keyspace: Keyspace, snapshot: number): object {
   return { snapshot, dirty: keyspace.sum(ShardCounter.Dirty), usedMemory: keyspace.usedBytes(), sizes };
 }
 
+/** Of the persistence worker. */
+interface SnapshotRequest {
+  /** Whether commands are to be told of from here on. */
+  readonly changes: boolean;
+  /** Its number, for the mark. */
+  readonly request: number;
+}
+
 /** Of CLIENT UNBLOCK. */
 export interface UnblockRequest {
   readonly id: number;
@@ -75,7 +83,7 @@ export class ShardWorker {
   constructor(start: ThreadStart) {
     this.thread = new ThreadContext(start, 'shard-worker', {
       'client-unblock': (request: UnblockRequest) => this.#unblock(request),
-      'snapshot-start': ({ changes }: { changes: boolean }) => this.#startSnapshot(changes),
+      'snapshot-start': (request: SnapshotRequest) => this.#startSnapshot(request),
       'load-section': (request: SectionRequest) => this.#sections.load(request),
       replay: (request: ReplayRequest) => this.#replay.run(request),
       'empty-databases': () => this.#emptyDatabases(),
@@ -183,6 +191,7 @@ export class ShardWorker {
     else if (why === BatchEnd.Paused) status = HandOverStatus.Paused;
     else if (why === BatchEnd.ToKeeper) status = HandOverStatus.ToKeeper;
     else if (why === BatchEnd.Blocked) status = HandOverStatus.Blocked;
+    else if (why === BatchEnd.Deferred) status = HandOverStatus.Ask;
     else if (why !== BatchEnd.Drained) status = HandOverStatus.Return;
     executor.end();
     if (why === BatchEnd.Blocked && this.#left[acceptor]!.has(connection))
@@ -196,7 +205,8 @@ export class ShardWorker {
       commands: this.#batch.commands,
       lastCommand: session.lastCommand === null ? -1 : session.lastCommand.id,
     };
-    this.#send(acceptor, encodeHandBack(back, reply.bytes, reply.length));
+    const request = status === HandOverStatus.Ask ? executor.cx.requested : null;
+    this.#send(acceptor, encodeHandBack(back, reply.bytes, reply.length, request));
     reply.reset();
     this.#parser.trim();
     this.#answerWaiters();
@@ -217,13 +227,13 @@ export class ShardWorker {
     return waiters.dueIn(Date.now());
   }
 
-  /** Begins a snapshot of the whole data set. @param changes whether commands are to be told of from here on @returns its number, 0 if none can begin */
-  #startSnapshot(changes: boolean): number {
+  /** Begins a snapshot of the whole data set. @returns its number, 0 if none can begin */
+  #startSnapshot({ changes, request }: SnapshotRequest): number {
     const { keyspace } = this.thread;
     const log = this.thread.changes!;
     const snapshot = startSnapshot(keyspace, (number) => {
       if (changes) this.#control[GlobalWord.ChangesWanted] = 1;
-      log.marker(Buffer.from(JSON.stringify(snapshotMark(keyspace, number))));
+      log.marker(Buffer.from(JSON.stringify({ ...snapshotMark(keyspace, number), request })));
     });
     log.wake();
     return snapshot;

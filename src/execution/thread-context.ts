@@ -75,7 +75,12 @@ export class ThreadContext implements ServerApi {
     this.changes =
       start.changes === null
         ? null
-        : new ChangeLog(this.keyspace.memory.control, start.changes, start.persistenceThread);
+        : new ChangeLog(
+            this.keyspace.memory.control,
+            start.changes,
+            start.persistenceThread,
+            role === 'acceptor',
+          );
     if (this.changes !== null)
       this.keyspace.saver = new SnapshotSaver(this.keyspace, this.config, this.changes);
     if (this.changes !== null) this.keyspace.deletions = new DeletionLog(this.changes, this.config);
@@ -109,6 +114,8 @@ export class ThreadContext implements ServerApi {
       'reset-stats': () => this.stats.reset(),
       'reset-latency': () => this.stats.resetLatency(),
       'collect-garbage': collectGarbage,
+      /** Answered when no command is under way. */
+      settle: () => {},
     };
   }
 }

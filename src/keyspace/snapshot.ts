@@ -65,8 +65,8 @@ export interface SnapshotSink {
   voided(snapshot: number, reason: VoidReason): void;
 }
 
-/** Why a snapshot was given up: FLUSHALL, FLUSHDB or SWAPDB; no memory to write an entry in. */
-export const VoidReason = { Flushed: 1, Swapped: 2, OutOfMemory: 3 } as const;
+/** Why a snapshot was given up: FLUSHDB, SWAPDB, FLUSHALL; no memory to write an entry in. */
+export const VoidReason = { Flushed: 1, Swapped: 2, OutOfMemory: 3, FlushedAll: 4 } as const;
 export type VoidReason = (typeof VoidReason)[keyof typeof VoidReason];
 
 /** Saves records: a thread's writer of entries with its sink. Implemented by rdb/snapshot-saver.ts. */

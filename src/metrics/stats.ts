@@ -84,9 +84,8 @@ export const PersistenceGauge = {
   KeysLoaded: 4,
   /** Changes counted in all when the snapshot began that was saved last. */
   DirtyAtSave: 5,
-  /** 1 while a snapshot for an RDB file runs; since when. */
+  /** 1 while a background save runs. */
   SaveRuns: 6,
-  SaveStartedAt: 7,
   LastSaveAt: 8,
   /** 1: the last one failed. */
   LastSaveFailed: 9,
@@ -95,7 +94,6 @@ export const PersistenceGauge = {
   Saves: 11,
   AofOn: 12,
   RewriteRuns: 13,
-  RewriteStartedAt: 14,
   RewriteScheduled: 15,
   LastRewriteFailed: 16,
   LastRewriteSeconds: 17,
@@ -110,11 +108,17 @@ export const PersistenceGauge = {
   /** Of the running snapshot. */
   KeysSaved: 26,
   KeysToSave: 27,
-  /** Bytes of records preserved for the running snapshot and the last ones: what copy-on-write costs Redis. */
+  /** Bytes that acceptors saved before they changed them, for the running snapshot and the last ones: as copy-on-write in Redis. */
   PreservedBytes: 28,
   LastSavePreserved: 29,
   LastRewritePreserved: 30,
   SaveScheduled: 31,
+  /** Of the running snapshot, whatever it is for. */
+  SnapshotStartedAt: 32,
+  /** Memory of what waits to be written to the log. */
+  AofBufferBytes: 33,
+  /** Memory in use when the file was written that is loaded. */
+  LoadUsedMemory: 34,
 } as const;
 const PERSISTENCE_GAUGE_COUNT = 48;
 

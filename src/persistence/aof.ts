@@ -183,13 +183,11 @@ export class AppendOnlyLog {
     this.rewriteScheduled = false;
   }
 
-  /** Before the server ends. @returns whether all is on the disk */
+  /** Before the server ends; it may go on after all. @returns whether all is on the disk */
   stop(): boolean {
     if (!this.writer.isOpen) return true;
     this.#log.notice('Calling fsync() on the AOF file.');
-    const ok = this.writer.sync();
-    this.writer.close();
-    return ok;
+    return this.writer.sync();
   }
 
   /* Rewriting */
@@ -213,7 +211,7 @@ export class AppendOnlyLog {
   }
 
   #beginIncrement(): boolean {
-    if (this.state === AofState.Off) return this.files.makeDirectory();
+    if (this.state === AofState.Off) return this.files.prepare();
     // What comes before the snapshot must not get into the increment that follows it, and an increment that is not the
     // last may not lose its end.
     if (this.state === AofState.On && !this.writer.sync()) {

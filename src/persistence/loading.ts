@@ -8,7 +8,7 @@ import type { ReplayRequest, ReplayResult } from '../execution/replay.ts';
 import type { SectionRequest, SectionResult } from '../execution/section-loader.ts';
 import { GlobalWord } from '../memory/layout.ts';
 import { PersistenceGauge as Gauge } from '../metrics/stats.ts';
-import { RdbFileError } from '../rdb/file-error.ts';
+import { RdbFault, RdbFileError } from '../rdb/file-error.ts';
 import { RdbScanner } from '../rdb/file-scanner.ts';
 import type { AofFileToLoad, AofLoadPlan } from './aof-files.ts';
 import { AofRead, AofReader, beginsAsRdb } from './aof-reader.ts';
@@ -22,7 +22,11 @@ const BATCHES = 2;
 /** Between two lines in the log on how far it is. */
 const PROGRESS_MS = 5000;
 
-/** Why a file cannot be loaded; the text is in the log. */
+/** How often key-load-delay is looked at while it delays. */
+const DELAY_MS = 20;
+const END = 'Terminating server after rdb file reading failure.';
+
+/** A file cannot be loaded; why, is in the log. The message is the last line of a server that ends for it, '' for none. */
 export class LoadError extends Error {}
 
 export class Loading {
@@ -31,6 +35,8 @@ export class Loading {
   #total = 0;
   #before = 0;
   #toldAt = 0;
+  /** Settled when what was loaded has been delayed by key-load-delay. */
+  #delayed: Promise<void> = Promise.resolve();
 
   constructor(context: PersistenceContext, files: Files) {
     this.#context = context;
@@ -46,6 +52,7 @@ export class Loading {
     gauges[Gauge.LoadStartedAt] = Date.now();
     gauges[Gauge.LoadTotalBytes] = bytes;
     gauges[Gauge.LoadedBytes] = 0;
+    gauges[Gauge.LoadUsedMemory] = 0;
     gauges[Gauge.KeysLoaded] = 0;
     gauges[Gauge.KeysExpiredAtLoad] = 0;
     Atomics.store(this.#context.words, GlobalWord.Loading, 1);
@@ -68,7 +75,10 @@ export class Loading {
     try {
       fd = files.open(path, OpenMode.Read);
     } catch (error) {
-      throw this.#refuse(`Fatal error: can't open the RDB file ${name} for reading: ${strerror(error)}`);
+      throw this.#refuse(
+        `Fatal error: can't open the RDB file ${name} for reading: ${strerror(error)}`,
+        `Fatal error loading the DB: ${strerror(error)}. Exiting.`,
+      );
     }
     try {
       const source = {
@@ -80,7 +90,6 @@ export class Loading {
       const scanner = new RdbScanner(source, { checksum: config.getBool('rdbchecksum'), databases });
       const gauges = stats.persistence;
       const result = await this.#sections(scanner, { path, databases, keepExpired: base, replace });
-      this.#logFacts(scanner);
       gauges[Gauge.KeysLoaded]! += result.loaded;
       gauges[Gauge.KeysExpiredAtLoad]! += result.expired;
       this.#before += scanner.position;
@@ -92,9 +101,12 @@ export class Loading {
       return scanner.position;
     } catch (error) {
       if (error instanceof LoadError) throw error;
-      if (error instanceof RdbFileError) throw this.#refuse(error.message);
+      if (error instanceof RdbFileError) throw this.#broken(error);
       if ((error as NodeJS.ErrnoException).code !== undefined)
-        throw this.#refuse(`Fatal error: can't read the RDB file ${name}: ${strerror(error)}`);
+        throw this.#refuse(
+          `Fatal error: can't read the RDB file ${name}: ${strerror(error)}`,
+          `Fatal error loading the DB: ${strerror(error)}. Exiting.`,
+        );
       throw error;
     } finally {
       files.close(fd);
@@ -120,13 +132,21 @@ export class Loading {
 
   // ---- private ----
 
-  #refuse(text: string): LoadError {
+  #refuse(text: string, end: string): LoadError {
     this.#context.log.warning(text);
-    return new LoadError(text);
+    return new LoadError(end);
+  }
+
+  #broken(error: RdbFileError): LoadError {
+    const { kind, message } = error;
+    if (kind === RdbFault.Truncated)
+      this.#context.log.warning('Short read or OOM loading DB. Unrecoverable error, aborting now.');
+    const header = kind === RdbFault.Header;
+    return this.#refuse(message, header ? 'Fatal error loading the DB: Invalid argument. Exiting.' : END);
   }
 
   #logFacts(scanner: RdbScanner): void {
-    const { log } = this.#context;
+    const { log, stats } = this.#context;
     const { facts, functions } = scanner;
     const version = facts.get('redis-ver');
     if (version !== undefined) log.notice(`Loading RDB produced by version ${version}`);
@@ -134,6 +154,7 @@ export class Loading {
     if (created !== undefined)
       log.notice(`RDB age ${Math.max(0, Math.floor(Date.now() / 1000) - Number(created))} seconds`);
     const used = facts.get('used-mem');
+    stats.persistence[Gauge.LoadUsedMemory] = Number(used ?? 0);
     if (used !== undefined)
       log.notice(`RDB memory usage when created ${(Number(used) / 1048576).toFixed(2)} Mb`);
     if (functions.length > 0)
@@ -153,7 +174,10 @@ export class Loading {
     const busy = new Set<Promise<void>>();
     let failure: LoadError | null = null;
     let next = 0;
+    let told = false;
     while (failure === null && scanner.next()) {
+      if (!told) this.#logFacts(scanner);
+      told = true;
       const request: SectionRequest = {
         ...options,
         position: scanner.sectionPosition,
@@ -164,11 +188,12 @@ export class Loading {
         .call('call-worker', { worker: next++ % workers, method: 'load-section', payload: request })
         .then((answer) => {
           const result = answer as SectionResult;
+          if (result.error !== undefined) failure ??= this.#refuse(result.error, END);
           sum.loaded += result.loaded;
           sum.expired += result.expired;
           sum.empty += result.empty;
-          if (result.error !== undefined) failure ??= this.#refuse(result.error);
           this.#progress(request.position + request.length);
+          return this.#delay(result.loaded);
         });
       busy.add(work);
       void work.then(() => busy.delete(work));
@@ -176,6 +201,7 @@ export class Loading {
     }
     await Promise.all(busy);
     if (failure !== null) throw failure;
+    if (!told) this.#logFacts(scanner);
     return sum;
   }
 
@@ -193,7 +219,11 @@ export class Loading {
           const bytes = batchBytes(reader);
           const request: ReplayRequest = { bytes, first };
           first = false;
-          const work = this.#context.keeper('replay', request).then((result) => this.#check(result, file));
+          const work = this.#context.keeper('replay', request).then((answer) => {
+            const result = answer as ReplayResult;
+            this.#check(result, file);
+            return this.#delay(result.commands);
+          });
           // Awaited in its turn; until then a refusal is nobody's.
           work.catch(() => undefined);
           busy.push(work);
@@ -216,14 +246,32 @@ export class Loading {
     }
   }
 
-  #check(answer: unknown, file: AofFileToLoad): void {
-    const { refused, error, unknown } = answer as ReplayResult;
+  #check({ refused, error, unknown }: ReplayResult, file: AofFileToLoad): void {
     if (unknown !== null)
-      throw this.#refuse(`Unknown command '${unknown}' reading the append only file ${file.name}`);
+      throw this.#refuse(`Unknown command '${unknown}' reading the append only file ${file.name}`, '');
     if (refused > 0)
       this.#context.log.warning(
         `${refused} commands of the append only file ${file.name} were refused, the first with: ${error}`,
       );
+  }
+
+  /** Takes key-load-delay's time for keys or commands that were loaded, one after the other as Redis does. */
+  #delay(count: number): Promise<void> {
+    if (this.#context.config.getInt('key-load-delay') === 0) return Promise.resolve();
+    this.#delayed = this.#delayed.then(() => this.#waitFor(count));
+    return this.#delayed;
+  }
+
+  async #waitFor(count: number): Promise<void> {
+    for (let left = count; left > 0; ) {
+      const usec = this.#context.config.getInt('key-load-delay');
+      if (usec === 0) return;
+      // Below 0: a microsecond for so many keys.
+      const ms = (usec < 0 ? 1 / -usec : usec) / 1000;
+      const now = Math.min(DELAY_MS, left * ms);
+      await new Promise((done) => setTimeout(done, now));
+      left -= now / ms;
+    }
   }
 
   #progress(position: number): void {

@@ -6,11 +6,13 @@
 // An entry may come in parts; entries of other threads that come in between wait until it is whole.
 
 import { SHARD_COUNT } from '../memory/layout.ts';
-import type { RdbFile } from './rdb-file.ts';
+import type { SnapshotFile } from './snapshot-file.ts';
 
 /** Written at the place of the stream where a snapshot begins, as JSON: what was counted with all shards locked. */
 export interface SnapshotMark {
   readonly snapshot: number;
+  /** Which request it answers. */
+  readonly request: number;
   /** Changes since the server's start. */
   readonly dirty: number;
   readonly usedMemory: number;
@@ -30,13 +32,15 @@ export class SnapshotJob {
   mark: SnapshotMark | null = null;
   /** Bytes taken. */
   bytes = 0;
-  readonly file: RdbFile;
+  /** Of these, from acceptors: what commands saved before they changed it. */
+  preserved = 0;
+  readonly file: SnapshotFile;
   /** Ring of the entry that is not whole yet, -1: none. */
   #open = -1;
   #waiting: Waiting[] = [];
   #shardsLeft = SHARD_COUNT;
 
-  constructor(file: RdbFile) {
+  constructor(file: SnapshotFile) {
     this.file = file;
   }
 
@@ -66,7 +70,7 @@ export class SnapshotJob {
       this.#waiting.push({ ring, db, version, part, bytes: copy });
       return;
     }
-    this.file.entries(db, version, bytes, off, len);
+    this.file.entries(db, version, part, bytes, off, len);
     this.#open = part ? ring : -1;
     if (!part && this.#waiting.length > 0) this.#goOn();
   }
@@ -79,7 +83,8 @@ export class SnapshotJob {
   finish(done: (error: Error | null) => void): void {
     if (this.#open >= 0 || this.#waiting.length > 0)
       throw new Error('a snapshot ends in the middle of an entry');
-    this.file.finish(done);
+    this.file.end();
+    this.file.output.finish(done);
   }
 
   /** Writes what has waited: of one ring up to the end of its entry, if that is here. */
@@ -90,7 +95,7 @@ export class SnapshotJob {
       for (const next of this.#waiting) {
         if (next.ring !== this.#open) rest.push(next);
         else {
-          this.file.entries(next.db, next.version, next.bytes, 0, next.bytes.length);
+          this.file.entries(next.db, next.version, next.part, next.bytes, 0, next.bytes.length);
           if (!next.part) this.#open = -1;
         }
       }

@@ -10,32 +10,49 @@ import { abortSnapshot, VoidReason } from '../keyspace/snapshot.ts';
 import type { ChangeMerger } from '../memory/change-ring.ts';
 import { PersistenceGauge as Gauge } from '../metrics/stats.ts';
 import { AofState, type AppendOnlyLog } from './aof.ts';
+import { CommandsFile } from './commands-file.ts';
 import type { PersistenceContext } from './context.ts';
 import { type Files, pathIn } from './files.ts';
+import type { LatencySink } from './log.ts';
 import { RdbFile } from './rdb-file.ts';
+import { OutputFile } from './snapshot-file.ts';
 import { SnapshotJob, type SnapshotMark } from './snapshot-job.ts';
 
 /** After a failure, save points wait so long (ms) before the next attempt, as Redis's. */
 const RETRY_MS = 5000;
+/** How soon to ask again for a snapshot that could not begin: another one ends, or old epochs are swept. */
+const ASK_AGAIN_MS = 10;
 
 const Purpose = { Save: 'save', Rewrite: 'rewrite' } as const;
 type Purpose = (typeof Purpose)[keyof typeof Purpose];
 
+/** Told how something ended: '' if well, or what went wrong. */
+type Told = (failure: string) => void;
+
 interface Running {
   readonly purpose: Purpose;
+  /** Nobody waits for it: BGSAVE, save points. Its failures count, and INFO tells of it. */
+  readonly background: boolean;
+  /** Of the base of the log: whether as RDB, aof-use-rdb-preamble. */
+  readonly rdb: boolean;
+  /** Tells its mark from those of others that were given up before they had begun. */
+  readonly request: number;
   readonly startedAt: number;
-  job: SnapshotJob;
+  readonly job: SnapshotJob;
   /** What the rings held when all shards were saved. */
   rest: Int32Array | null;
   finishing: boolean;
-  /** Told how it ended: '' if well. */
-  readonly waiting: ((failure: string) => void)[];
+  /** Told when it has begun, or cannot. */
+  readonly beginning: Told[];
+  /** Told when it has ended. */
+  readonly waiting: Told[];
 }
 
 export class Snapshots {
-  /** A BGSAVE SCHEDULE or SAVE that waits for the end of a rewrite. */
+  /** A BGSAVE that waits for the end of something else. */
   #saveScheduled = false;
-  #saveWaiting: ((failure: string) => void)[] = [];
+  /** Those who wait for a save that has not begun. */
+  #saveWaiting: Told[] = [];
   #running: Running | null = null;
   /**
    * What other threads have sent before the mark of the snapshot came: the mark has a place in the stream, entries have none,
@@ -44,23 +61,35 @@ export class Snapshots {
   #early: (() => void)[] = [];
   #lastSaveFailed = false;
   #lastTry = 0;
+  #requests = 0;
+  /** Bytes that commands saved ahead of the walk, in the last save and the last rewrite. */
+  #savePreserved = 0;
+  #rewritePreserved = 0;
   readonly #context: PersistenceContext;
   readonly #files: Files;
   readonly #aof: AppendOnlyLog;
   readonly #merger: ChangeMerger;
+  readonly #latency: LatencySink;
 
-  constructor(context: PersistenceContext, files: Files, aof: AppendOnlyLog, merger: ChangeMerger) {
+  constructor(
+    context: PersistenceContext,
+    files: Files,
+    aof: AppendOnlyLog,
+    merger: ChangeMerger,
+    latency: LatencySink,
+  ) {
     this.#context = context;
     this.#files = files;
     this.#aof = aof;
     this.#merger = merger;
+    this.#latency = latency;
   }
 
   get running(): boolean {
     return this.#running !== null;
   }
 
-  /** Whether writes are to be refused because the last one failed. */
+  /** Whether writes are to be refused because the last background save failed. */
   get stopsWrites(): boolean {
     const { config } = this.#context;
     return (
@@ -70,18 +99,27 @@ export class Snapshots {
     );
   }
 
+  /** Whether a save runs that nobody waits for: Redis's child. */
+  get savesInBackground(): boolean {
+    return this.#running?.purpose === Purpose.Save && this.#running.background;
+  }
+
+  get rewrites(): boolean {
+    return this.#running?.purpose === Purpose.Rewrite;
+  }
+
   // ---- requests ----
 
   /** SAVE. @returns when the file is there @throws RefusedError */
   async save(): Promise<string> {
-    if (this.#running?.purpose === Purpose.Save || this.#saveWaiting.length > 0)
-      throw new RefusedError('ERR Background save already in progress');
+    if (this.savesInBackground) throw new RefusedError('ERR Background save already in progress');
+    this.#count(Gauge.Saves);
     const failure = await this.saveNow();
     if (failure !== '') throw new RefusedError('ERR');
     return 'OK';
   }
 
-  /** Saves, after what is running. @returns '' or what went wrong */
+  /** Saves, after what is running; many who wait share one. @returns '' or what went wrong */
   saveNow(): Promise<string> {
     return new Promise((resolve) => {
       this.#saveWaiting.push(resolve);
@@ -91,47 +129,57 @@ export class Snapshots {
 
   /** BGSAVE. @throws RefusedError */
   backgroundSave(schedule: boolean): string {
-    if (this.#running?.purpose === Purpose.Save)
-      throw new RefusedError('ERR Background save already in progress');
+    if (this.savesInBackground) throw new RefusedError('ERR Background save already in progress');
     if (this.#running === null) {
-      this.#begin(Purpose.Save, []);
-      if (this.#running === null) throw new RefusedError('ERR');
+      this.#beginBackgroundSave();
       return 'Background saving started';
     }
-    if (!schedule)
+    if (this.rewrites && !schedule)
       throw new RefusedError(
         "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
       );
     this.#saveScheduled = true;
     this.publish();
-    return 'Background saving scheduled';
+    // Behind a SAVE, for which Redis would have let the client wait.
+    return schedule ? 'Background saving scheduled' : 'Background saving started';
   }
 
   /** BGREWRITEAOF. @throws RefusedError */
-  rewrite(): string {
-    if (this.#running?.purpose === Purpose.Rewrite)
+  async rewrite(): Promise<string> {
+    if (this.rewrites)
       throw new RefusedError('ERR Background append only file rewriting already in progress');
     if (this.#running !== null) {
       this.#aof.rewriteScheduled = true;
       this.publish();
       return 'Background append only file rewriting scheduled';
     }
-    this.#begin(Purpose.Rewrite, []);
-    if (this.#running === null)
+    if ((await this.rewriteNow()) !== '')
       throw new RefusedError(
         "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
       );
     return 'Background append only file rewriting started';
   }
 
-  /** Gives up the snapshot that runs, on purpose. */
+  /** Begins a rewrite; nothing runs. @returns when it has begun: '', or what went wrong */
+  rewriteNow(): Promise<string> {
+    return new Promise((resolve) => this.#begin(Purpose.Rewrite, true, [], [resolve]));
+  }
+
+  /** Gives up what runs, on purpose. */
   giveUp(): void {
     if (this.#running !== null) this.#end('given up', true);
   }
 
-  /** Gives up a rewrite that runs: the log is switched off. */
+  /** Gives up a rewrite that runs: the log is switched on or off. */
   giveUpRewrite(): void {
-    if (this.#running?.purpose === Purpose.Rewrite) this.#end('given up', true);
+    if (this.rewrites) this.#end('given up', true);
+  }
+
+  /** Nobody is to be answered any more who waits for a save: SHUTDOWN ABORT. */
+  giveUpWaiting(): void {
+    const waiting = this.#saveWaiting.splice(0);
+    if (this.#running?.purpose === Purpose.Save && !this.#running.background) this.giveUp();
+    for (const tell of waiting) tell('given up');
   }
 
   /** Called every 100 ms: begins what is due. */
@@ -139,17 +187,15 @@ export class Snapshots {
     this.#next();
     if (this.#running !== null) return;
     const { config, log, stats } = this.#context;
-    const now = Date.now();
     const changes = dirty - stats.persistence[Gauge.DirtyAtSave]!;
-    const age = (now - stats.persistence[Gauge.LastSaveAt]!) / 1000;
-    const mayTry = !this.#lastSaveFailed || now - this.#lastTry > RETRY_MS;
+    const age = (Date.now() - stats.persistence[Gauge.LastSaveAt]!) / 1000;
     for (const point of config.getMulti('save')) {
-      if (changes < point.changes || age <= point.seconds || !mayTry) continue;
+      if (changes < point.changes || age <= point.seconds || !this.#mayTry) continue;
       log.notice(`${point.changes} changes in ${point.seconds} seconds. Saving...`);
-      this.#begin(Purpose.Save, []);
+      this.#beginBackgroundSave();
       return;
     }
-    if (this.#aof.hasOutgrown()) this.#begin(Purpose.Rewrite, []);
+    if (this.#aof.hasOutgrown()) this.#begin(Purpose.Rewrite, true, [], []);
   }
 
   // ---- what the rings bring ----
@@ -157,25 +203,29 @@ export class Snapshots {
   /** The place in the stream where a snapshot begins. */
   marked(mark: SnapshotMark): void {
     const running = this.#running;
-    if (running === null || running.job.mark !== null) {
+    if (running === null || running.job.mark !== null || running.request !== mark.request) {
       // It was given up before it had begun.
       abortSnapshot(this.#context.words, mark.snapshot);
       return;
     }
     running.job.mark = mark;
     const { config } = this.#context;
-    this.#try(() => {
-      running.job.file.begin({
-        checksum: config.getBool('rdbchecksum'),
-        incrementalSync: config.getBool('rdb-save-incremental-fsync'),
-        redisVersion: this.#context.start.facts.redisVersion,
-        aofBase: running.purpose === Purpose.Rewrite,
-        usedMemory: mark.usedMemory,
-        sizes: mark.sizes,
+    const rewrites = running.purpose === Purpose.Rewrite;
+    running.job.file.output.incrementalSync = config.getBool(
+      rewrites ? 'aof-rewrite-incremental-fsync' : 'rdb-save-incremental-fsync',
+    );
+    if (rewrites && !this.#aof.beginRewrite()) this.#end('no increment', false);
+    else
+      this.#try(() => {
+        running.job.file.begin({
+          checksum: config.getBool('rdbchecksum'),
+          redisVersion: this.#context.start.facts.redisVersion,
+          aofBase: rewrites,
+          usedMemory: mark.usedMemory,
+          sizes: mark.sizes,
+        });
       });
-    });
-    if (this.#running !== null && running.purpose === Purpose.Rewrite && !this.#aof.beginRewrite())
-      this.#end('no increment', false);
+    for (const tell of running.beginning.splice(0)) tell('');
     this.publish();
     // Of these, what is not of this snapshot is left out now.
     for (const take of this.#early.splice(0)) take();
@@ -197,7 +247,9 @@ export class Snapshots {
       return;
     }
     const running = this.#of(snapshot);
-    if (running !== null) this.#try(() => running.job.entries(ring, db, version, part, bytes, off, len));
+    if (running === null) return;
+    if (ring < this.#context.start.acceptorThreads.length) running.job.preserved += len;
+    this.#try(() => running.job.entries(ring, db, version, part, bytes, off, len));
   }
 
   shardSaved(snapshot: number): void {
@@ -218,12 +270,16 @@ export class Snapshots {
       this.#end('out of memory', false);
       return;
     }
+    if (reason === VoidReason.FlushedAll && this.savesInBackground) {
+      // As Redis: what is saved is not wanted any more. With save points, FLUSHALL itself saves.
+      this.#end('given up', true);
+      return;
+    }
     log.notice('The databases were emptied or exchanged while they were saved: the snapshot begins anew.');
-    running.job.file.abandon();
+    running.job.file.output.abandon(this.#latency);
     if (running.purpose === Purpose.Rewrite && this.#aof.isRewriting) this.#aof.failRewrite(true);
-    const { purpose, waiting } = running;
     this.#running = null;
-    this.#begin(purpose, waiting);
+    this.#begin(running.purpose, running.background, running.waiting, running.beginning);
   }
 
   /** After the rings have been read: finishes a snapshot of which all is here. */
@@ -246,70 +302,115 @@ export class Snapshots {
   publish(): void {
     const gauges = this.#context.stats.persistence;
     const running = this.#running;
-    const saves = running?.purpose === Purpose.Save;
-    gauges[Gauge.SaveRuns] = saves ? 1 : 0;
-    gauges[Gauge.RewriteRuns] = running?.purpose === Purpose.Rewrite ? 1 : 0;
-    if (running !== null) gauges[saves ? Gauge.SaveStartedAt : Gauge.RewriteStartedAt] = running.startedAt;
+    gauges[Gauge.SaveRuns] = this.savesInBackground ? 1 : 0;
+    gauges[Gauge.RewriteRuns] = this.rewrites ? 1 : 0;
+    gauges[Gauge.SnapshotStartedAt] = running === null ? 0 : running.startedAt;
     gauges[Gauge.SaveScheduled] = this.#saveScheduled ? 1 : 0;
     gauges[Gauge.LastSaveFailed] = this.#lastSaveFailed ? 1 : 0;
     const keys = running?.job.mark?.sizes.reduce((sum, size) => sum + size.keys, 0) ?? 0;
     gauges[Gauge.KeysToSave] = keys;
     gauges[Gauge.KeysSaved] = running === null ? 0 : Math.round(keys * running.job.progress);
+    gauges[Gauge.PreservedBytes] = running === null ? 0 : running.job.preserved;
+    gauges[Gauge.LastSavePreserved] = this.#savePreserved;
+    gauges[Gauge.LastRewritePreserved] = this.#rewritePreserved;
   }
 
   // ---- private ----
 
-  /** Whether a snapshot is asked for whose mark has not come. */
   get #awaitsMark(): boolean {
     return this.#running !== null && this.#running.job.mark === null;
+  }
+
+  /** Not so soon after a failure. */
+  get #mayTry(): boolean {
+    return !this.#lastSaveFailed || Date.now() - this.#lastTry > RETRY_MS;
   }
 
   #of(snapshot: number): Running | null {
     return this.#running?.job.mark?.snapshot === snapshot ? this.#running : null;
   }
 
+  #count(gauge: number): void {
+    this.#context.stats.persistence[gauge]! += 1;
+  }
+
   /** Begins what has waited for the end of another snapshot. */
   #next(): void {
     if (this.#running !== null) return;
-    if (this.#saveWaiting.length > 0 || this.#saveScheduled) {
-      this.#saveScheduled = false;
-      this.#begin(Purpose.Save, this.#saveWaiting.splice(0));
-    } else if (this.#aof.isRewriteDue && !this.#aof.limit.isLimited(Date.now()))
-      this.#begin(Purpose.Rewrite, []);
+    if (this.#saveWaiting.length > 0) this.#begin(Purpose.Save, false, this.#saveWaiting.splice(0), []);
+    else if (this.#saveScheduled && this.#mayTry) this.#beginBackgroundSave();
+    else if (this.#aof.isRewriteDue && !this.#aof.limit.isLimited(Date.now()))
+      this.#begin(Purpose.Rewrite, true, [], []);
   }
 
-  #begin(purpose: Purpose, waiting: ((failure: string) => void)[]): void {
-    const { log, config } = this.#context;
-    const path = purpose === Purpose.Save ? pathIn('', `temp-${process.pid}.rdb`) : this.#aof.temporaryBase;
-    let file: RdbFile;
+  #beginBackgroundSave(): void {
+    this.#saveScheduled = false;
+    this.#count(Gauge.Saves);
     this.#lastTry = Date.now();
-    try {
-      file = new RdbFile(this.#files, path);
-    } catch (error) {
-      log.warning(
-        `Failed opening the temp RDB file ${String(path)} (in server root dir ${config.getString('dir')}) for saving: ${strerror(error)}`,
-      );
-      if (purpose === Purpose.Save) this.#lastSaveFailed = true;
-      else {
-        this.#aof.lastRewriteOk = false;
-        this.#aof.limit.failures++;
-      }
-      this.publish();
-      for (const tell of waiting) tell(strerror(error));
+    this.#context.log.notice(`Background saving started by pid ${process.pid}`);
+    this.#begin(Purpose.Save, true, [], []);
+  }
+
+  #begin(purpose: Purpose, background: boolean, waiting: Told[], beginning: Told[]): void {
+    const rdb = purpose === Purpose.Save || this.#context.config.getBool('aof-use-rdb-preamble');
+    const output = this.#open(purpose);
+    if (typeof output === 'string') {
+      this.#cannotBegin(purpose, background);
+      for (const tell of [...beginning, ...waiting]) tell(output);
       return;
     }
-    const running: Running = {
-      purpose, startedAt: Date.now(), job: new SnapshotJob(file), rest: null, finishing: false, waiting,
+    const job = new SnapshotJob(rdb ? new RdbFile(output) : new CommandsFile(output));
+    const request = ++this.#requests;
+    this.#running = {
+      purpose, background, rdb, request, startedAt: Date.now(), job, rest: null, finishing: false, beginning, waiting,
     }; // biome-ignore format: short
-    this.#running = running;
-    this.#early = [];
-    if (purpose === Purpose.Save) log.notice(`Background saving started by pid ${process.pid}`);
+    this.#early.length = 0;
     this.publish();
+    this.#askForIt(this.#running);
+  }
+
+  /** @returns the file, or what went wrong, which the log tells */
+  #open(purpose: Purpose): OutputFile | string {
+    const { log } = this.#context;
+    const saves = purpose === Purpose.Save;
+    if (!saves && !this.#aof.files.makeDirectory()) return 'no directory';
+    const path = saves ? pathIn('', `temp-${process.pid}.rdb`) : this.#aof.temporaryBase;
+    try {
+      return new OutputFile(this.#files, path);
+    } catch (error) {
+      const reason = strerror(error);
+      if (!saves) log.warning(`Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): ${reason}`);
+      else
+        log.warning(
+          `Failed opening the temp RDB file ${String(path)} (in server root dir ${rootDirectory()}) for saving: ${reason}`,
+        );
+      return reason;
+    }
+  }
+
+  #cannotBegin(purpose: Purpose, background: boolean): void {
+    if (purpose === Purpose.Rewrite) {
+      this.#aof.lastRewriteOk = false;
+      this.#aof.limit.failures++;
+    } else if (background) this.#backgroundSaveFailed();
+    this.publish();
+  }
+
+  #backgroundSaveFailed(): void {
+    this.#context.log.warning('Background saving error');
+    this.#lastSaveFailed = true;
+  }
+
+  /** Has the keeper begin it, again and again until that is possible. */
+  #askForIt(running: Running): void {
     // From its start on, commands are told of if the log waits for its first base.
-    const changes = purpose === Purpose.Rewrite && this.#aof.state === AofState.Waiting;
-    void this.#context.keeper('snapshot-start', { changes }).then((snapshot) => {
-      if (snapshot === 0 && this.#running === running && running.job.mark === null)
-        this.#end('too many were given up', false);
+    const changes = running.purpose === Purpose.Rewrite && this.#aof.state === AofState.Waiting;
+    const { request } = running;
+    void this.#context.keeper('snapshot-start', { changes, request }).then((snapshot) => {
+      if (snapshot !== 0) return;
+      setTimeout(() => {
+        if (this.#running === running) this.#askForIt(running);
+      }, ASK_AGAIN_MS);
     });
   }
 
@@ -324,38 +425,58 @@ export class Snapshots {
   #failed(error: unknown): void {
     // What is no error of the system is a mistake of ours.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    this.#context.log.warning(`Write error saving DB on disk(rdbSaveRio): ${strerror(error)}`);
-    this.#end(strerror(error), false);
+    const reason = strerror(error);
+    this.#context.log.warning(
+      this.rewrites
+        ? `Write error writing append only file on disk: ${reason}`
+        : `Write error saving DB on disk(rdbSaveRio): ${reason}`,
+    );
+    this.#end(reason, false);
   }
 
   /** The file is on the disk: gives it its name. */
   #complete(running: Running): void {
-    const { log, config, stats } = this.#context;
+    const { log, stats } = this.#context;
     if (running.purpose === Purpose.Rewrite) {
-      const ok = this.#aof.endRewrite(true);
+      const ok = this.#aof.endRewrite(running.rdb);
       this.#close(running, ok ? '' : 'not renamed');
       return;
     }
-    const name = config.getString('dbfilename');
-    try {
-      this.#files.rename(running.job.file.path, pathIn('', name));
-      this.#files.fsyncDirectory('.');
-    } catch (error) {
-      log.warning(
-        `Error moving temp DB file ${String(running.job.file.path)} on the final destination ${name} (in server root dir ${config.getString('dir')}): ${strerror(error)}`,
-      );
-      this.#end(strerror(error), false);
+    const failure = this.#giveName(running);
+    if (failure !== '') {
+      this.#end(failure, false);
       return;
     }
     log.notice('DB saved on disk');
-    log.notice('Background saving terminated with success');
+    if (running.background) log.notice('Background saving terminated with success');
     this.#lastSaveFailed = false;
     const gauges = stats.persistence;
     gauges[Gauge.DirtyAtSave] = running.job.mark!.dirty;
     gauges[Gauge.LastSaveAt] = Date.now();
-    gauges[Gauge.LastSaveSeconds] = Math.floor((Date.now() - running.startedAt) / 1000) + 1;
-    gauges[Gauge.Saves]! += 1;
     this.#close(running, '');
+  }
+
+  /** @returns '' or what went wrong, which the log tells */
+  #giveName(running: Running): string {
+    const { log, config } = this.#context;
+    const { path } = running.job.file.output;
+    const name = config.getString('dbfilename');
+    try {
+      this.#files.rename(path, pathIn('', config.getText('dbfilename')));
+    } catch (error) {
+      const reason = strerror(error);
+      log.warning(
+        `Error moving temp DB file ${String(path)} on the final destination ${name} (in server root dir ${rootDirectory()}): ${reason}`,
+      );
+      return reason;
+    }
+    try {
+      this.#files.fsyncDirectory('.');
+      return '';
+    } catch (error) {
+      log.warning(`Failed to fsync directory while saving DB: ${strerror(error)}`);
+      return strerror(error);
+    }
   }
 
   /** Ends a snapshot that does not come to its end. @param givenUp on purpose */
@@ -364,21 +485,39 @@ export class Snapshots {
     const { log, words } = this.#context;
     const { mark } = running.job;
     if (mark !== null) abortSnapshot(words, mark.snapshot);
-    running.job.file.abandon();
+    running.job.file.output.abandon(this.#latency);
     if (running.purpose === Purpose.Rewrite) {
       if (this.#aof.isRewriting) this.#aof.failRewrite(givenUp);
-    } else if (!givenUp) {
-      log.warning('Background saving error');
-      this.#lastSaveFailed = true;
+      else if (!givenUp) this.#aof.limit.failures++;
+    } else if (running.background) {
+      if (givenUp) log.warning('Background saving terminated by signal 10');
+      else this.#backgroundSaveFailed();
     }
     this.#close(running, failure);
   }
 
   #close(running: Running, failure: string): void {
+    const { stats } = this.#context;
     this.#running = null;
-    this.#early = [];
+    this.#early.length = 0;
+    if (running.purpose === Purpose.Rewrite) this.#rewritePreserved = running.job.preserved;
+    else {
+      this.#savePreserved = running.job.preserved;
+      if (running.background)
+        stats.persistence[Gauge.LastSaveSeconds] = Math.floor((Date.now() - running.startedAt) / 1000) + 1;
+    }
     this.publish();
-    for (const tell of running.waiting) tell(failure);
+    for (const tell of [...running.beginning.splice(0), ...running.waiting]) tell(failure);
     this.#next();
+  }
+}
+
+/** The working directory, as log lines have it. */
+function rootDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    // It was removed: Redis says the same.
+    return 'unknown';
   }
 }

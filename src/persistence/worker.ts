@@ -41,6 +41,16 @@ const TICK_MS = 100;
 export interface ShutdownSave {
   /** Whether to write an RDB file. */
   readonly save: boolean;
+  /** Whether to end in spite of failures. */
+  readonly force: boolean;
+}
+
+/** DEBUG RELOAD. */
+export interface ReloadOptions {
+  readonly save: boolean;
+  readonly flush: boolean;
+  /** Whether keys that are there are replaced. */
+  readonly merge: boolean;
 }
 
 export class PersistenceWorker implements ChangeSink {
@@ -54,6 +64,9 @@ export class PersistenceWorker implements ChangeSink {
   #draining = false;
   #looking = false;
   #idleLooks = 0;
+  /** Counts the times from good to bad of the log, see execution/write-error.ts. */
+  #failures = 0;
+  #failing = false;
   #loaded = false;
 
   constructor(start: ThreadStart) {
@@ -64,23 +77,27 @@ export class PersistenceWorker implements ChangeSink {
       bgsave: ({ schedule }: { schedule: boolean }) => this.#snapshots.backgroundSave(schedule),
       bgrewriteaof: () => this.#snapshots.rewrite(),
       'append-only': (on: boolean) => this.#switch(on),
-      'debug-reload': (options: { save: boolean; flush: boolean }) => this.#reload(options),
+      'save-flushed': () => this.#saveFlushed(),
+      'debug-reload': (options: ReloadOptions) => this.#reload(options),
       'debug-load-aof': () => this.#reloadLog(),
       shutdown: (how: ShutdownSave) => this.#shutdown(how),
+      'abort-shutdown': () => this.#snapshots.giveUpWaiting(),
+      'reset-stats': () => this.#resetStats(),
     });
     const { config, words, log } = this.context;
     this.#counters = new Float64Array(start.memory.control);
     this.#merger = new ChangeMerger(start.changeRings, words, this);
+    const late = (event: string, ms: number): void => this.#late(event, ms);
     this.#aof = new AppendOnlyLog({
       files: this.#files,
       log,
-      latency: (event, ms) => this.#late(event, ms),
+      latency: late,
       now: Date.now,
       directory: '',
       dirName: config.getString('appenddirname'),
       fileName: config.getString('appendfilename'),
     });
-    this.#snapshots = new Snapshots(this.context, this.#files, this.#aof, this.#merger);
+    this.#snapshots = new Snapshots(this.context, this.#files, this.#aof, this.#merger, late);
     this.#loading = new Loading(this.context, this.#files);
     this.#followConfig();
     listen(words, start.thread, () => this.#wake());
@@ -145,6 +162,12 @@ export class PersistenceWorker implements ChangeSink {
     this.#snapshots.drained();
     this.#draining = taken >= DRAIN_BYTES;
     if (this.#draining) setImmediate(() => this.#drain());
+  }
+
+  /** Reads and writes all that is in the rings now, in this turn. */
+  #drainAll(): void {
+    while (this.#merger.drain(DRAIN_BYTES) >= DRAIN_BYTES) this.#flush(false);
+    this.#flush(true);
   }
 
   /** Writes what has come in, and tells those whose replies wait for it. */
@@ -218,6 +241,7 @@ export class PersistenceWorker implements ChangeSink {
     gauges[Gauge.AofBytes] = info.currentSize;
     gauges[Gauge.AofBaseBytes] = info.baseSize;
     gauges[Gauge.AofPendingBytes] = info.bufferLength;
+    gauges[Gauge.AofBufferBytes] = info.bufferMemory;
     gauges[Gauge.FsyncRuns] = info.pendingBioFsync;
     gauges[Gauge.DelayedFsyncs] = info.delayedFsync;
     this.#snapshots.publish();
@@ -227,10 +251,16 @@ export class PersistenceWorker implements ChangeSink {
   /** Tells the threads that execute commands whether writes are refused. */
   #publishErrors(): void {
     const { writer, state } = this.#aof;
+    const { words } = this.context;
+    const fails = state !== AofState.Off && !writer.isWell;
+    if (fails && !this.#failing) this.#failures++;
+    this.#failing = fails;
+    // Where replies wait for the log, who is not to wait must know of its failure.
+    const held = words[GlobalWord.HoldReplies] !== 0;
     let error: number = WriteError.None;
-    if (this.#snapshots.stopsWrites) error = WriteError.Snapshot;
-    else if (state !== AofState.Off && !writer.isWell) error = logWriteError(writer.lastErrno);
-    Atomics.store(this.context.words, GlobalWord.WriteError, error);
+    if (this.#snapshots.stopsWrites && !(fails && held)) error = WriteError.Snapshot;
+    else if (fails) error = logWriteError(writer.lastErrno, this.#failures);
+    Atomics.store(words, GlobalWord.WriteError, error);
   }
 
   #late(event: string, ms: number): void {
@@ -249,6 +279,8 @@ export class PersistenceWorker implements ChangeSink {
     };
     follow();
     for (const name of AOF_DIRECTIVES) config.watch(name, follow);
+    for (const name of ['save', 'stop-writes-on-bgsave-error'] as const)
+      config.watch(name, () => this.#publishErrors());
   }
 
   /** Replies wait for the disk while a log is written with `appendfsync always`. */
@@ -259,20 +291,43 @@ export class PersistenceWorker implements ChangeSink {
     if (!hold) this.#ringAcceptors();
   }
 
-  /** CONFIG SET appendonly. */
-  #switch(on: boolean): void {
-    const { words } = this.context;
+  /** CONFIG SET appendonly. @throws RefusedError */
+  async #switch(on: boolean): Promise<void> {
     if (on === (this.#aof.state !== AofState.Off)) return;
-    if (on) this.#aof.enable();
-    else {
-      this.#snapshots.giveUpRewrite();
-      if (!this.#draining) this.#drain();
-      this.#aof.disable();
-      Atomics.store(words, GlobalWord.ChangesWanted, 0);
-    }
+    if (on) await this.#switchOn();
+    else this.#switchOff();
     this.#holdReplies();
-    this.#snapshots.tick(this.#dirty());
     this.#publish();
+  }
+
+  async #switchOn(): Promise<void> {
+    const { log } = this.context;
+    if (this.#snapshots.rewrites) {
+      log.warning(
+        'AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now.',
+      );
+      this.#snapshots.giveUpRewrite();
+    }
+    this.#aof.enable();
+    if (this.#snapshots.running) {
+      log.warning(
+        'AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.',
+      );
+      return;
+    }
+    if ((await this.#snapshots.rewriteNow()) === '') return;
+    log.warning(
+      "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for more info about the error.",
+    );
+    this.#switchOff();
+    throw new RefusedError('Unable to turn on AOF. Check server logs.');
+  }
+
+  #switchOff(): void {
+    this.#snapshots.giveUpRewrite();
+    this.#drainAll();
+    this.#aof.disable();
+    Atomics.store(this.context.words, GlobalWord.ChangesWanted, 0);
   }
 
   // ---- start and end ----
@@ -286,12 +341,12 @@ export class PersistenceWorker implements ChangeSink {
       else await this.#loadRdb(from);
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
-      throw new RefusedError('Fatal error loading the DB, check server logs. Exiting.');
+      throw new RefusedError(error.message);
     }
     if (config.getBool('appendonly')) {
       const rdb = config.getBool('aof-use-rdb-preamble');
       if (!this.#aof.start(rdb ? emptyRdb(this.context.start.facts.redisVersion) : Buffer.alloc(0), rdb))
-        throw new RefusedError('the append only log cannot be opened');
+        throw new RefusedError('');
       Atomics.store(words, GlobalWord.ChangesWanted, 1);
       this.#holdReplies();
     }
@@ -306,12 +361,11 @@ export class PersistenceWorker implements ChangeSink {
 
   async #loadRdb(from: number): Promise<void> {
     const { config, log } = this.context;
-    const name = config.getString('dbfilename');
-    const path = pathIn('', name);
+    const path = pathIn('', config.getText('dbfilename'));
     const facts = this.#files.stat(path);
     if (facts === null) return;
     this.#loading.begin(facts.size);
-    await this.#loading.rdb(path, name, false);
+    await this.#loading.rdb(path, config.getString('dbfilename'), false);
     log.notice(`DB loaded from disk: ${((Date.now() - from) / 1000).toFixed(3)} seconds`);
   }
 
@@ -328,73 +382,111 @@ export class PersistenceWorker implements ChangeSink {
     if (!this.#aof.loaded(plan)) throw new LoadError('');
   }
 
+  /** FLUSHALL with save points. */
+  async #saveFlushed(): Promise<string> {
+    // If that fails, the log says so, and save points will try again: Redis's FLUSHALL answers OK all the same.
+    await this.#snapshots.saveNow();
+    return 'OK';
+  }
+
   /** DEBUG RELOAD. @throws RefusedError */
-  async #reload({ save, flush }: { save: boolean; flush: boolean }): Promise<void> {
-    const { config } = this.context;
-    if (save) {
-      const failure = await this.#snapshots.saveNow();
-      if (failure !== '') throw new RefusedError('ERR');
-    }
-    const name = config.getString('dbfilename');
-    const path = pathIn('', name);
+  async #reload({ save, flush, merge }: ReloadOptions): Promise<string> {
+    const { config, log } = this.context;
+    if (save && (await this.#snapshots.saveNow()) !== '') throw new RefusedError('ERR');
+    const path = pathIn('', config.getText('dbfilename'));
     await this.#anew(
       flush,
       async () => {
         const facts = this.#files.stat(path);
-        if (facts === null) throw new LoadError('');
-        this.#loading.begin(facts.size);
-        await this.#loading.rdb(path, name, false, !flush);
+        this.#loading.begin(facts?.size ?? 0);
+        await this.#loading.rdb(path, config.getString('dbfilename'), false, merge);
       },
       'ERR Error trying to load the RDB dump, check server logs.',
     );
+    log.warning('DB reloaded by DEBUG RELOAD');
+    return 'OK';
   }
 
   /** DEBUG LOADAOF. @throws RefusedError */
-  async #reloadLog(): Promise<void> {
-    if (!this.#draining) this.#drain();
-    this.#flush(true);
-    const { files } = this.#aof;
+  async #reloadLog(): Promise<string> {
+    const { files, writer } = this.#aof;
+    const failure = 'ERR Error trying to load the AOF files, check server logs.';
+    this.#drainAll();
+    // Without a log, that of an earlier time.
+    if (this.#aof.state === AofState.Off ? !files.load() : !writer.sync()) throw new RefusedError(failure);
     await this.#anew(
       true,
       async () => {
         const plan = files.plan();
+        if (plan.found !== AofFound.Files) throw new LoadError('');
         this.#loading.begin(plan.totalBytes);
         await this.#loading.aof(plan);
       },
-      'ERR Error trying to load the AOF files, check server logs',
+      failure,
     );
+    this.context.log.warning('Append Only File loaded by DEBUG LOADAOF');
+    return 'OK';
   }
 
   /** Replaces the data set by one that is loaded. Nothing of it is told: the files have it. */
   async #anew(flush: boolean, load: () => Promise<void>, failure: string): Promise<void> {
-    const { words, stats } = this.context;
-    const wanted = Atomics.load(words, GlobalWord.ChangesWanted);
+    const { words, stats, control } = this.context;
     this.#snapshots.giveUp();
     Atomics.store(words, GlobalWord.Loading, 1);
+    this.#loaded = false;
     try {
+      // What is still being run belongs to what was before.
+      await control.call('settle');
       if (flush) await this.context.keeper('empty-databases');
       await load();
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
       throw new RefusedError(failure);
     } finally {
-      Atomics.store(words, GlobalWord.ChangesWanted, wanted);
       stats.persistence[Gauge.DirtyAtSave] = this.#dirty();
+      this.#loaded = true;
+      this.#publish();
       this.#loading.end();
     }
   }
 
-  /** Before the process ends. @returns '' or why it should not end */
-  async #shutdown({ save }: ShutdownSave): Promise<string> {
+  #resetStats(): void {
+    const { stats } = this.context;
+    const gauges = stats.persistence;
+    stats.reset();
+    this.#aof.rewrites = 0;
+    this.#aof.writer.delayedFsyncs = 0;
+    gauges[Gauge.Saves] = 0;
+    this.#publish();
+  }
+
+  /** Before the process ends; nobody writes any more. @returns '' or why it should not end */
+  async #shutdown({ save, force }: ShutdownSave): Promise<string> {
     const { log } = this.context;
-    this.#snapshots.giveUp();
-    if (!this.#draining) this.#drain();
-    if (!this.#aof.stop()) log.warning('Writing the AOF file failed.');
+    if (this.#snapshots.savesInBackground) {
+      log.warning('There is a child saving an .rdb. Killing it!');
+      this.#snapshots.giveUp();
+    }
+    if (this.#snapshots.rewrites) {
+      // Without its first base, the log is of no use.
+      const initial = this.#aof.state === AofState.Waiting;
+      if (initial) log.warning(`Writing initial AOF${force ? '. Exit anyway.' : ", can't exit."}`);
+      if (initial && !force) return 'no log yet';
+      log.warning('There is a child rewriting the AOF. Killing it!');
+      this.#snapshots.giveUp();
+    }
+    this.#drainAll();
+    if (this.#aof.state !== AofState.Off) {
+      // What goes wrong is in the log: as Redis's, it does not keep the server from its end.
+      this.#aof.stop();
+      this.#flush(true);
+    }
     if (!save) return '';
     log.notice('Saving the final RDB snapshot before exiting.');
     const failure = await this.#snapshots.saveNow();
-    if (failure !== '') log.warning("Error trying to save the DB, can't exit.");
-    return failure;
+    if (failure !== '')
+      log.warning(`Error trying to save the DB${force ? '. Exit anyway.' : ", can't exit."}`);
+    return force ? '' : failure;
   }
 }
 

@@ -7,11 +7,13 @@ import { RefusedError } from '../execution/control-port.ts';
 import { readFileSync } from '../file-system.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
-import { GlobalWord, PauseMode, ShardCounter } from '../memory/layout.ts';
+import { ShardCounter } from '../memory/layout.ts';
 import type { LatencyMonitor } from '../metrics/latency-monitor.ts';
 import type { SlowCommand, SlowLog } from '../metrics/slow-log.ts';
 import type { Stats } from '../metrics/stats.ts';
+import type { ClientPause, PauseRequest } from './client-pause.ts';
 import type { Sampler } from './sampler.ts';
+import type { Shutdown, ShutdownRequest } from './shutdown.ts';
 
 /** What the methods need of the supervisor. */
 export interface SupervisorApi {
@@ -24,22 +26,8 @@ export interface SupervisorApi {
   readonly sampler: Sampler;
   /** @throws RefusedError */
   setConfig(pairs: readonly string[], localClient: boolean): Promise<void>;
-  /** @returns a promise that settles only if the server does not end after all */
-  shutdown(reason: string): Promise<never>;
-}
-
-export interface ShutdownRequest {
-  readonly save: boolean;
-  readonly noSave: boolean;
-  readonly now: boolean;
-  readonly force: boolean;
-}
-
-export interface PauseRequest {
-  /** Unix time in ms. */
-  readonly until: number;
-  /** All commands, not only those that write. */
-  readonly all: boolean;
+  readonly pause: ClientPause;
+  readonly shutdown: Shutdown;
 }
 
 export interface LatencyEvent {
@@ -63,21 +51,16 @@ const RESET_COUNTERS = [
   ShardCounter.ExpiredFields,
 ];
 
-/** A pause is kept as its end modulo 2^32 ms, so it can lie this far ahead: 24 days. */
-const PAUSE_MS_MAX = 2 ** 31 - 1;
-
 export function controlMethods(supervisor: SupervisorApi): Record<string, ControlMethod> {
   return {
     ...configMethods(supervisor),
     ...slowLogMethods(supervisor),
     ...latencyMethods(supervisor),
-    'client-pause': (request: PauseRequest) => pauseClients(supervisor.keyspace, request, Date.now()),
-    'client-unpause': () => unpauseClients(supervisor.keyspace),
-    shutdown: (request: ShutdownRequest) => shutdown(supervisor, request),
-    /** @throws RefusedError: a shutdown waits for nothing that would leave time to abort it */
-    'abort-shutdown': () => {
-      throw new RefusedError('ERR No shutdown in progress.');
-    },
+    'client-pause': (request: PauseRequest) => supervisor.pause.begin(request, Date.now()),
+    'client-unpause': () => supervisor.pause.end(Date.now()),
+    /** Never answered but by a refusal. */
+    shutdown: (request: ShutdownRequest) => supervisor.shutdown.request(request),
+    'abort-shutdown': () => supervisor.shutdown.abort(),
   };
 }
 
@@ -159,43 +142,4 @@ function hugePageBytes(): number {
 
 function unixSeconds(): number {
   return Math.floor(Date.now() / 1000);
-}
-
-/** A second pause neither shortens nor loosens one that lasts, as in Redis. */
-function pauseClients(keyspace: Keyspace, request: PauseRequest, now: number): void {
-  const { control } = keyspace.memory;
-  const left = pauseLeft(control, now);
-  const mode = left > 0 ? Atomics.load(control, GlobalWord.PauseMode) : PauseMode.None;
-  const wanted = Math.min(PAUSE_MS_MAX, request.until - now);
-  Atomics.store(control, GlobalWord.PauseUntil, (now + Math.max(left, wanted)) | 0);
-  Atomics.store(
-    control,
-    GlobalWord.PauseMode,
-    Math.max(mode, request.all ? PauseMode.All : PauseMode.Writes),
-  );
-}
-
-/** ms that the present pause still lasts, 0 without one. */
-function pauseLeft(control: Int32Array, now: number): number {
-  if (Atomics.load(control, GlobalWord.PauseMode) === PauseMode.None) return 0;
-  return Math.max(0, (Atomics.load(control, GlobalWord.PauseUntil) - (now | 0)) | 0);
-}
-
-/** Takes back a pause whose time is over, so that commands need not look at the clock for it. */
-export function endPauseWhenOver(keyspace: Keyspace, now: number): void {
-  const { control } = keyspace.memory;
-  if (Atomics.load(control, GlobalWord.PauseMode) !== PauseMode.None && pauseLeft(control, now) === 0) {
-    unpauseClients(keyspace);
-  }
-}
-
-function unpauseClients(keyspace: Keyspace): void {
-  Atomics.store(keyspace.memory.control, GlobalWord.PauseMode, PauseMode.None);
-}
-
-function shutdown(supervisor: SupervisorApi, request: ShutdownRequest): Promise<never> {
-  if (request.save) {
-    throw new RefusedError('ERR SHUTDOWN SAVE is not possible: this version of Sabre writes no snapshots');
-  }
-  return supervisor.shutdown('User requested shutdown...');
 }

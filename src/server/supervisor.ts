@@ -2,7 +2,7 @@
 // configuration that counts, answers the control plane, shuts down. It touches no data.
 //
 //   start:     threads ─▶ "Server initialized" ─▶ (load) ─▶ listen ─▶ "Ready to accept connections"
-//   shutdown:  stop listening ─▶ close clients ─▶ remove pid file and socket ─▶ exit
+//   shutdown:  (save, see shutdown.ts) ─▶ stop listening ─▶ close clients ─▶ remove pid file and socket ─▶ exit
 
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -24,10 +24,12 @@ import { LatencyMonitor } from '../metrics/latency-monitor.ts';
 import { SlowLog } from '../metrics/slow-log.ts';
 import { allocateStats, Stats } from '../metrics/stats.ts';
 import { logInitialized, logReady, logStart } from './banner.ts';
-import { controlMethods, endPauseWhenOver, type SupervisorApi } from './control-methods.ts';
+import { ClientPause } from './client-pause.ts';
+import { controlMethods, type SupervisorApi } from './control-methods.ts';
 import { Listening } from './listening.ts';
 import { setProcessTitle } from './process-title.ts';
 import { Sampler } from './sampler.ts';
+import { Shutdown, type ShutdownHost } from './shutdown.ts';
 import { SUPERVISOR_THREAD, Threads } from './threads.ts';
 import { hookUnbuilt } from './unbuilt.ts';
 
@@ -55,10 +57,11 @@ export class Supervisor implements SupervisorApi {
   readonly keyspace: Keyspace;
   readonly sampler: Sampler;
   readonly threads: Threads;
+  readonly pause: ClientPause;
+  readonly shutdown: Shutdown;
   readonly #listening: Listening;
   readonly #options: SupervisorOptions;
   readonly #pidFile: string;
-  #closing = false;
 
   constructor(options: SupervisorOptions) {
     const { config, log } = options;
@@ -77,6 +80,8 @@ export class Supervisor implements SupervisorApi {
     this.slowLog = new SlowLog(config.getInt('slowlog-max-len'));
     this.latency = new LatencyMonitor();
     this.sampler = new Sampler(this.stats, this.keyspace);
+    this.pause = new ClientPause(this.keyspace.memory.control);
+    this.shutdown = new Shutdown(this.#shutdownHost());
     this.#pidFile = this.#pathOf('pidfile') || (config.getBool('daemonize') ? '/var/run/redis.pid' : '');
     logStart(log, this.facts, config, options.argumentsGiven);
     this.threads = new Threads({
@@ -121,7 +126,7 @@ export class Supervisor implements SupervisorApi {
       return true;
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      this.log.warning(error.message);
+      if (error.message !== '') this.log.warning(error.message);
       return false;
     }
   }
@@ -129,27 +134,12 @@ export class Supervisor implements SupervisorApi {
   /** CONFIG SET. @throws RefusedError */
   async setConfig(pairs: readonly string[], localClient: boolean): Promise<void> {
     const refused = await configSet(this.config, pairs, {
-      loading: false,
+      loading: this.#loading,
       localClient,
       warn: (message) => this.log.warning(message),
     });
     if (refused !== null) throw new RefusedError(refused);
     await this.#spreading;
-  }
-
-  /** Ends the server. @returns only if it does not (the promise then never settles: the process is gone) */
-  async shutdown(reason: string): Promise<never> {
-    if (!this.#closing) {
-      this.#closing = true;
-      this.log.warning(reason);
-      const closed = this.#listening.stop().then(() => this.threads.callAcceptors('close-clients'));
-      const waited = new Promise((done) => setTimeout(done, CLOSE_WAIT_MS));
-      await Promise.race([closed, waited]);
-      this.#removePidFile();
-      this.log.warning('Sabre is now ready to exit, bye bye...');
-      process.exit(0);
-    }
-    return new Promise(() => {});
   }
 
   #spreading: Promise<unknown> = Promise.resolve();
@@ -178,8 +168,13 @@ export class Supervisor implements SupervisorApi {
 
   /** @returns null, or the reason it failed */
   async #switchLog(): Promise<string | null> {
-    await this.threads.callPersistence('append-only', this.config.getBool('appendonly'));
-    return null;
+    try {
+      await this.threads.callPersistence('append-only', this.config.getBool('appendonly'));
+      return null;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      return error.message;
+    }
   }
 
   #threadMethods(): Methods {
@@ -189,6 +184,7 @@ export class Supervisor implements SupervisorApi {
       'call-threads': ({ method, payload }: { method: string; payload: unknown }) =>
         this.threads.callAll(method, payload),
       'client-unblock': (request: unknown) => this.threads.callKeeper('client-unblock', request),
+      settle: () => this.#settle(),
       'call-persistence': ({ method, payload }: { method: string; payload: unknown }) =>
         this.threads.callPersistence(method, payload),
       'call-worker': ({ worker, method, payload }: { worker: number; method: string; payload: unknown }) =>
@@ -202,23 +198,59 @@ export class Supervisor implements SupervisorApi {
 
   #cron(): void {
     this.sampler.sample(performance.now());
-    endPauseWhenOver(this.keyspace, Date.now());
+    this.pause.endWhenOver(Date.now());
+  }
+
+  get #loading(): boolean {
+    return Atomics.load(this.keyspace.memory.control, GlobalWord.Loading) !== 0;
+  }
+
+  #settle(): Promise<unknown> {
+    return Promise.all([this.threads.callAcceptors('settle'), this.threads.callWorkers('settle')]);
+  }
+
+  #shutdownHost(): ShutdownHost {
+    const supervisor = this;
+    const { config, log } = this;
+    return {
+      config,
+      log,
+      get loading() {
+        return supervisor.#loading;
+      },
+      get keepsData() {
+        return config.getBool('appendonly');
+      },
+      holdWrites: (on) => this.pause.setShutdown(on, Date.now()),
+      settle: () => this.#settle(),
+      persist: async (how) => (await this.threads.callPersistence('shutdown', how)) as string,
+      abortSave: () => void this.threads.callPersistence('abort-shutdown'),
+      exit: () => this.#exit(),
+    };
+  }
+
+  async #exit(): Promise<never> {
+    const closed = this.#listening.stop().then(() => this.threads.callAcceptors('close-clients'));
+    const waited = new Promise((done) => setTimeout(done, CLOSE_WAIT_MS));
+    await Promise.race([closed, waited]);
+    this.#removePidFile();
+    this.log.warning('Sabre is now ready to exit, bye bye...');
+    return process.exit(0);
   }
 
   #handleSignals(): void {
-    process.on('SIGTERM', () => void this.shutdown('Received SIGTERM scheduling shutdown...'));
-    process.on('SIGINT', () => {
-      if (this.#closing) {
-        this.log.warning('You insist... exiting now.');
-        process.exit(1);
-      }
-      void this.shutdown('Received SIGINT scheduling shutdown...');
-    });
+    const exitNow = (code: number): void => {
+      // What a save that is given up has left.
+      rmSync(`temp-${process.pid}.rdb`, { force: true });
+      process.exit(code);
+    };
+    process.on('SIGTERM', () => this.shutdown.signal('SIGTERM', exitNow));
+    process.on('SIGINT', () => this.shutdown.signal('SIGINT', exitNow));
     process.on('SIGHUP', () => this.log.debug('SIGHUP ignored'));
   }
 
   #fatal(what: string, error: unknown): void {
-    if (this.#closing && error === null) return;
+    if (this.shutdown.final && error === null) return;
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error ?? '');
     this.log.warning(`=== SABRE BUG REPORT: ${what}. The process ends; restart recovers. ===`);
     this.log.raw(`${stack}\n`);
@@ -241,7 +273,9 @@ export class Supervisor implements SupervisorApi {
   }
 
   #removePidFile(): void {
-    if (this.#pidFile !== '') rmSync(this.#pidFile, { force: true });
+    if (this.#pidFile === '') return;
+    this.log.notice('Removing the pid file.');
+    rmSync(this.#pidFile, { force: true });
   }
 }
 

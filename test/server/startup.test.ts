@@ -435,7 +435,6 @@ describe.skipIf(LEFT_IS_REDIS)('what redis-server does not have', () => {
   });
 
   it.each([
-    ['--appendonly', 'yes'],
     ['--replicaof', '127.0.0.1 6379'],
     ['--cluster-enabled', 'yes'],
     ['--tls-port', '6380'],
