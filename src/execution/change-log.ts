@@ -17,11 +17,18 @@ export class ChangeLog implements SnapshotSink {
   readonly #control: Int32Array;
   readonly #producer: ChangeProducer;
   readonly #thread: number;
-  /** Whether the persistence worker has to be told that there is something. */
+  /** Whether the persistence worker has to be told that there is something; whether it will be, at the end of this turn. */
   #unsaid = false;
+  #soon = false;
+  readonly #perTurn: boolean;
 
-  /** @param thread id of the persistence worker's thread */
-  constructor(control: Int32Array, changes: SharedArrayBuffer, thread: number) {
+  /**
+   * @param thread id of the persistence worker's thread
+   * @param perTurn whether this thread has an event loop and rings once for each of its turns: what all its connections have
+   *   changed then goes to the disk together
+   */
+  constructor(control: Int32Array, changes: SharedArrayBuffer, thread: number, perTurn: boolean) {
+    this.#perTurn = perTurn;
     this.#control = control;
     this.#thread = thread;
     this.#producer = new ChangeProducer(changes, () => ring(control, thread));
@@ -93,9 +100,18 @@ export class ChangeLog implements SnapshotSink {
     if (!this.#unsaid) return;
     // It looks by itself soon, unless replies wait for it.
     if (this.#control[GlobalWord.Draining] !== 0 && this.#control[GlobalWord.HoldReplies] === 0) return;
+    if (!this.#perTurn) this.#ring();
+    else if (!this.#soon) {
+      this.#soon = true;
+      setImmediate(this.#ring);
+    }
+  }
+
+  readonly #ring = (): void => {
+    this.#soon = false;
     this.#unsaid = false;
     ring(this.#control, this.#thread);
-  }
+  };
 
   #put(kind: number, db: number, bytes: Buffer, off: number, len: number): void {
     const seq = (Atomics.add(this.#control, GlobalWord.ChangeSeq, 1) + 1) | 0;

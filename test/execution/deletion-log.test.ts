@@ -22,7 +22,7 @@ beforeEach(() => {
   control = local.keyspace.memory.control;
   const ring = allocateChangeRing(RING_BYTES);
   stream = new ToldStream([ring], control);
-  const changes = new ChangeLog(control, ring, THREADS_MAX - 1);
+  const changes = new ChangeLog(control, ring, THREADS_MAX - 1, false);
   local.keyspace.deletions = new DeletionLog(changes, local.config);
   Atomics.store(control, GlobalWord.ChangesWanted, 1);
   local.setTime(T0);

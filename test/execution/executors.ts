@@ -57,7 +57,7 @@ export class Executors {
       const server = serverWithoutThreads(this.config, this.table, new Stats(this.#buffers, thread), name);
       const ring = allocateChangeRing(RING_BYTES);
       rings.push(ring);
-      const changes = new ChangeLog(keyspace.memory.control, ring, THREADS_MAX - 1);
+      const changes = new ChangeLog(keyspace.memory.control, ring, THREADS_MAX - 1, false);
       const executor = new Executor(keyspace, server, this.#events(), name !== 'acceptor', changes);
       if (name === 'keeper') {
         waiters = new WaiterService(keyspace, server, changes);
