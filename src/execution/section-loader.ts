@@ -34,18 +34,18 @@ const KEPT_BYTES = 4 * 1024 * 1024;
 
 export class SectionLoader {
   readonly #keyspace: Keyspace;
-  readonly #config: ConfigStore;
+  readonly #limits: EncodingLimits;
   #buffer: Buffer = Buffer.alloc(0);
 
   constructor(keyspace: Keyspace, config: ConfigStore) {
     this.#keyspace = keyspace;
-    this.#config = config;
+    this.#limits = new EncodingLimits(config);
   }
 
   load(request: SectionRequest): SectionResult {
     const { position, length, db } = request;
     const path = typeof request.path === 'string' ? request.path : Buffer.from(request.path);
-    const loader = new RdbLoader(this.#keyspace, new EncodingLimits(this.#config), {
+    const loader = new RdbLoader(this.#keyspace, this.#limits, {
       databases: request.databases,
       keepExpired: request.keepExpired,
       replace: request.replace,
