@@ -31,7 +31,7 @@ const part: fc.Arbitrary<Part> = fc.oneof(
       commands: list,
     })),
   },
-  { weight: 1, arbitrary: fc.constant({ bytes: Buffer.from('#TS:1700000000\r\n'), commands: [] }) },
+  { weight: 1, arbitrary: fc.constant<Part>({ bytes: Buffer.from('#TS:1700000000\r\n'), commands: [] }) },
 );
 
 const bytesOf = (parts: readonly Part[]): Buffer => Buffer.concat(parts.map(({ bytes }) => bytes));

@@ -3,6 +3,7 @@
 import { openSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { AofRead } from '../../src/persistence/aof-reader.ts';
 import { AofWriter } from '../../src/persistence/aof-writer.ts';
 import { FaultyFiles, faultRule } from '../../src/persistence/faulty-files.ts';
 import { type Done, OpenMode, systemFiles } from '../../src/persistence/files.ts';
@@ -37,11 +38,16 @@ class Desk {
   }
 
   get commands(): string[][] {
+    return this.read().commands;
+  }
+
+  /** The commands of the file, and whether it ends with a whole one. */
+  read(): { commands: string[][]; end: AofRead } {
     const reader = new Bench(this.folder.path).reader(this.path, 'a.aof');
     reader.open();
-    const { commands } = readCommands(reader);
+    const result = readCommands(reader);
     reader.close();
-    return commands;
+    return result;
   }
 
   get syncs(): number {
@@ -396,7 +402,9 @@ describe('a disk that fails', () => {
             if (what === 'mend') desk.files.setRules([]);
             if (what !== 'flush') continue;
             if (desk.writer.flush(true)) safe = count;
-            const names = desk.commands.filter(([name]) => name === 'SET').map(([, key]) => Number(key));
+            const { commands, end } = desk.read();
+            if (cuts) expect(end).toBe(AofRead.End);
+            const names = commands.filter(([name]) => name === 'SET').map(([, key]) => Number(key));
             expect(names).toEqual(names.map((_, i) => i));
             expect(names.length).toBeGreaterThanOrEqual(safe);
           }
