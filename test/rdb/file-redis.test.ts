@@ -5,12 +5,14 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RdbVersion } from '../../src/rdb/rdb-format.ts';
+import { RdbOpcode, RdbType, RdbVersion } from '../../src/rdb/rdb-format.ts';
 import type { InProcess } from '../support/in-process.ts';
 import type { Argument, RawClient } from '../support/raw-client.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { digest, instance, load, save } from './file-support.ts';
+import { rdbString } from './old-formats.ts';
+import { VALUES } from './values-by-type.ts';
 
 const many = (count: number, make: (i: number) => Argument[]): Argument[] =>
   Array.from({ length: count }, (_, i) => make(i)).flat();
@@ -147,6 +149,20 @@ describe('files of redis-server', () => {
     load(other, readFileSync(redisFile()));
     expect(other.value('OBJECT', 'FREQ', 'often')).toBe(77);
     await redis.call('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+  });
+
+  it('of old versions become the same data set', async () => {
+    const parts: Buffer[] = [];
+    VALUES.forEach(([type, value], i) => {
+      if (type <= RdbType.StreamListpacks2) parts.push(Buffer.from([type]), rdbString(`key ${i}`), value);
+    });
+    const old = Buffer.concat([Buffer.from('REDIS0004'), ...parts, Buffer.from([RdbOpcode.Eof])]);
+    writeFileSync(redisFile(), old);
+    await redis.call('DEBUG', 'RELOAD', 'NOSAVE');
+    const local = instance();
+    expect(load(local, old).loader.loaded).toBe(await redis.call('DBSIZE'));
+    expect(digest(local)).toBe(await redis.call('DEBUG', 'DIGEST'));
+    local.checkInvariants();
   });
 
   it('hold functions, which are told', async () => {

@@ -12,6 +12,7 @@ import type { InProcess } from '../support/in-process.ts';
 import type { Argument } from '../support/raw-client.ts';
 import { chunksOf, digest, instance, load, save } from './file-support.ts';
 import { rdbLength, rdbString, rdbTime, ziplist } from './old-formats.ts';
+import { VALUES } from './values-by-type.ts';
 
 const SEED = Number(process.env['SABRE_SEED'] ?? 20_240_707);
 const RUNS = Number(process.env['SABRE_RUNS'] ?? 1);
@@ -171,6 +172,30 @@ describe('keys', () => {
     const exact = Buffer.concat([bytes(RdbOpcode.ExpireTimeMs), rdbTime(9_007_199_254_740_993n)]);
     load(local, file(10, select(0), exact, entry('k', 'v')));
     expect(local.text('PEXPIRETIME', 'k')).toBe(':9007199254740993\r\n');
+  });
+});
+
+describe('a value', () => {
+  const CASES = VALUES.map(([type, value], i) => [i, type, value] as const);
+
+  it.each(CASES)('%i, of type %i, is passed over as it is read', (_index, type, value) => {
+    const record = Buffer.concat([bytes(type), rdbString('k'), value]);
+    const whole = file(12, select(0), expiry(1000), record, record, entry('behind', 'it'));
+    for (const sectionBytes of [1, 1_000_000]) {
+      const local = instance();
+      const { loader } = load(local, whole, { sectionBytes });
+      expect([loader.loaded, loader.expired]).toEqual([2, 1]);
+      expect(local.value('GET', 'behind')).toBe('it');
+      local.checkInvariants();
+    }
+  });
+
+  it.each(CASES)('%i, of type %i, is missed where the file ends in it', (_index, type, value) => {
+    const head = Buffer.concat([header(12), bytes(type), rdbString('k')]);
+    for (let length = 0; length < value.length; length++) {
+      const error = refusal(Buffer.concat([head, value.subarray(0, length)]));
+      expect([length, error.kind]).toEqual([length, RdbFault.Truncated]);
+    }
   });
 });
 
