@@ -87,7 +87,10 @@ class Run {
     await this.#shared.fill(client);
     if (this.#kept === 'saved') await client.call('SAVE');
     // What DEBUG POPULATE makes is not told to the log.
-    else await rewriteNow(client);
+    else {
+      await client.call('BGREWRITEAOF');
+      await untilIdle(client);
+    }
   }
 
   async stop(): Promise<void> {
@@ -106,8 +109,8 @@ class Run {
     expect(await client.call('DEBUG', 'INVARIANTS')).toMatch(/^OK /);
     await client.call('SELECT', BALLAST_DATABASE);
     expect(await client.call('DBSIZE')).toBe(BALLAST_KEYS);
-    if (this.#rounds % TOOLS_EVERY === 0) this.#showTools();
-    if (this.#rounds % REDIS_EVERY === 0) await this.#showRedis();
+    if (this.#rounds % TOOLS_EVERY === 0) await this.#atRest(client, () => this.#showTools());
+    if (this.#rounds % REDIS_EVERY === 0) await this.#atRest(client, () => this.#showRedis());
     await client.close();
   }
 
@@ -181,6 +184,14 @@ class Run {
     this.#duringLoad++;
   }
 
+  /** Does something while no rewrite, which may have begun by itself, replaces the files. */
+  async #atRest(client: RawClient, look: () => void | Promise<void>): Promise<void> {
+    await client.call('CONFIG', 'SET', 'auto-aof-rewrite-percentage', 0);
+    await untilIdle(client);
+    await look();
+    await client.call('CONFIG', 'SET', 'auto-aof-rewrite-percentage', 100);
+  }
+
   #showTools(): void {
     const { folder } = this.#server;
     if (existsSync(join(folder, MANIFEST))) expectAccepted('redis-check-aof', MANIFEST, folder);
@@ -207,16 +218,18 @@ class Run {
   }
 }
 
-async function rewriteNow(client: RawClient): Promise<void> {
-  await client.call('BGREWRITEAOF');
+/** Waits until neither a rewrite nor a save runs. */
+async function untilIdle(client: RawClient): Promise<void> {
   for (;;) {
     const info = String(await client.call('INFO', 'persistence'));
-    if (info.includes('aof_rewrite_in_progress:0') && info.includes('aof_rewrite_scheduled:0')) return;
+    if (!/(rdb_bgsave_in_progress|aof_rewrite_in_progress|aof_rewrite_scheduled):1/.test(info)) return;
     await sleep(5);
   }
 }
 
 function expectAccepted(tool: string, file: string, cwd: string): void {
   const { status, stdout, stderr } = spawnSync(tool, [file], { cwd, encoding: 'utf8' });
+  // redis-check-aof does not take what Redis itself makes: an increment that nothing has been written to yet.
+  if (tool === 'redis-check-aof' && /^Empty file: /m.test(stdout)) return;
   if (status !== 0) throw new Error(`${tool} ${file}: ${status}\n${stdout}${stderr}`);
 }

@@ -33,7 +33,7 @@ const BRIEF_KEYS = 4;
 const LIST_MAX = 60;
 const LONG_MS = 10_000_000;
 const LARGE_BYTES = 300_000;
-/** The expiry of a brief key after a restart may be later than told by this much: the clocks of two processes. */
+/** By how much a time may be off: a server looks at the clock once for many commands. */
 const SLACK_MS = 100;
 
 export class CrashModel {
@@ -530,9 +530,15 @@ export function matchPrefix(
   };
   for (const name of allNames()) look(name);
   let match: Match | null = null;
+  const unknown = new Set<string>();
   let best = { count: -1, names: [...differing], expected: '', size: Number.POSITIVE_INFINITY };
   for (let count = 0; ; count++) {
-    if (count >= from && differing.size === 0) match = { count, model: model.copy() };
+    if (count >= from && differing.size === 0) {
+      // Which of several took effect last cannot be told: those keys are not part of the state.
+      const uncertain: string[] = match === null ? [] : briefNames(steps.slice(match.count, count));
+      match = { count, model: model.copy() };
+      for (const name of uncertain) unknown.add(name);
+    }
     if (differing.size < best.size && count >= from) {
       const first = [...differing][0];
       const expected = first === undefined ? '' : model.describe(first);
@@ -541,8 +547,14 @@ export function matchPrefix(
     if (count === steps.length) break;
     for (const name of steps[count]!.apply(model)) look(name);
   }
-  if (match !== null) return match;
-  return explain(best, steps, from, state);
+  if (match === null) return explain(best, steps, from, state);
+  for (const name of unknown) match.model.brief.delete(name);
+  return match;
+}
+
+/** The keys that expire soon of some commands. */
+function briefNames(steps: readonly Step[]): string[] {
+  return steps.map(({ args }) => String(args[1])).filter((name) => name[0] === 'b');
 }
 
 function explain(
@@ -580,13 +592,13 @@ export async function checkBrief(
     ])) as [Reply, Reply];
     const now = Date.now();
     if (value.bytes === null) {
-      if (now < sentAt + px) return `${name} is gone ${sentAt + px - now} ms before its time`;
+      if (now < sentAt + px - SLACK_MS) return `${name} is gone ${sentAt + px - now} ms before its time`;
       continue;
     }
     if (value.bytes.toString() !== text) return `${name} holds ${value.bytes}, not ${text}`;
     const at = Number(expireAt.bytes);
     // It may have expired between the two commands.
-    if (at !== -2 && (at < sentAt + px || at > killedAt + px + SLACK_MS))
+    if (at !== -2 && (at < sentAt + px - SLACK_MS || at > killedAt + px + SLACK_MS))
       return `${name} expires at ${at}: sent at ${sentAt}, killed at ${killedAt}, PX ${px}`;
   }
   return null;

@@ -1,0 +1,102 @@
+// A long run of random commands with the append only log: after kill -9, Sabre and redis-server load from it what was there.
+//
+// The generators are those of the comparison with redis-server (differential.test.ts), without what the log knows nothing of:
+// settings that change how values are kept. SABRE_LOG_COMMANDS sets the number of operations, SABRE_LOG_SEED repeats.
+
+import { cpSync } from 'node:fs';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { commandMix, generateOperations } from '../support/command-generators.ts';
+import { describeData, differences, digestOf } from '../support/describe-data.ts';
+import type { Operation } from '../support/generator-parts.ts';
+import type { RawClient } from '../support/raw-client.ts';
+import { redisExecutable } from '../support/redis-server.ts';
+import { startSabre, TOPOLOGIES } from '../support/sabre-server.ts';
+import { ServerProcess } from '../support/server-process.ts';
+
+const COMMANDS = Number(process.env['SABRE_LOG_COMMANDS'] ?? 24_000);
+const SEED = Number(process.env['SABRE_LOG_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const LOG = ['--appendonly', 'yes', '--appendfsync', 'always', '--auto-aof-rewrite-percentage', '0'];
+/** In one run a FLUSHALL may come late: what is compared then is little. */
+const RUNS = 3;
+const BATCH = 40;
+/** Nothing of how values are kept is told, nor are these part of the data. */
+const LEFT_OUT = new Set(['config', 'debug', 'reset', 'hello', 'quit', 'client', 'flushall', 'pfdebug']);
+
+type Case = { newer: boolean; rewrite: boolean };
+const CASES: readonly Case[] = [
+  { newer: false, rewrite: false },
+  { newer: false, rewrite: true },
+  { newer: true, rewrite: true },
+];
+
+describe.each(TOPOLOGIES)('the log of random commands ($name)', ({ args }) => {
+  describe.each(CASES)('newer than 7.0: $newer, with rewrites: $rewrite', ({ newer, rewrite }) => {
+    it(`SABRE_LOG_SEED=${SEED}`, { timeout: 120_000 + COMMANDS * 5 }, async () => {
+      const count = Math.ceil(COMMANDS / RUNS / CASES.length / TOPOLOGIES.length);
+      for (let i = 0; i < RUNS; i++) await compare(args, newer, rewrite, count, SEED + i);
+    });
+  });
+});
+
+async function compare(
+  args: readonly string[],
+  newer: boolean,
+  rewrite: boolean,
+  count: number,
+  seed: number,
+): Promise<void> {
+  const server = await startSabre({ args: [...args, ...LOG] });
+  onTestFinished(() => server.stop());
+  const operations = generateOperations(commandMix(newer), count, seed).flat();
+  await run(server, operations, rewrite);
+  const client = await server.connect();
+  const digest = await digestOf(client);
+  const data = await describeData(client, 'any');
+  await server.kill9();
+  await server.start();
+  const again = await server.connect();
+  expect(differences(data, await describeData(again, 'any')), `seed ${seed}`).toBeNull();
+  expect(await digestOf(again)).toBe(digest);
+  expect(await again.call('DEBUG', 'INVARIANTS')).toMatch(/^OK /);
+  if (!newer) await compareRedis(server.folder, digest, data);
+  await again.close();
+}
+
+/** What redis-server loads from a copy of the files. */
+async function compareRedis(folder: string, digest: string, data: Map<string, string>): Promise<void> {
+  const redis = new ServerProcess('redis', redisExecutable(), [], { args: LOG });
+  onTestFinished(() => redis.stop());
+  cpSync(folder, redis.folder, { recursive: true });
+  await redis.start();
+  const client = await redis.connect();
+  expect(differences(data, await describeData(client, 'any')), 'redis-server').toBeNull();
+  expect(await digestOf(client)).toBe(digest);
+}
+
+async function run(server: ServerProcess, operations: readonly Operation[], rewrite: boolean): Promise<void> {
+  const client = await server.connect();
+  const other = await server.connect();
+  const kept = operations.filter(
+    ({ args, scanAll }) => scanAll !== true && !LEFT_OUT.has(String(args[0]).toLowerCase()),
+  );
+  for (let from = 0; from < kept.length; from += BATCH) {
+    const batch = kept.slice(from, from + BATCH);
+    const waiting = batch.find((operation) => operation.waiting !== undefined)?.waiting;
+    // It waits, or is served at once: both are told.
+    if (waiting !== undefined) other.send(...waiting);
+    await client.pipeline(batch.map(({ args }) => args));
+    if (waiting !== undefined) await unblock(client, other);
+    if (rewrite && (from / BATCH) % 25 === 12) await client.command('BGREWRITEAOF');
+  }
+  await client.close();
+  await other.close();
+}
+
+/** Ends the wait of another connection, if it still waits. */
+async function unblock(client: RawClient, other: RawClient): Promise<void> {
+  for (let reply = other.drain(); reply.length === 0; reply = other.drain()) {
+    const list = String((await client.command('CLIENT', 'LIST')).bytes);
+    const id = /id=(\d+) [^\n]* flags=b/.exec(list)?.[1];
+    if (id !== undefined) await client.command('CLIENT', 'UNBLOCK', id);
+  }
+}
