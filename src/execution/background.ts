@@ -62,6 +62,11 @@ export class Background {
     this.#expirer = new Expirer(keyspace, config, stats, this.#shards);
     this.#defragmenter = new Defragmenter(keyspace, config, this.#shards);
     this.#walker = new SnapshotWalker(keyspace, this.#shards);
+    const follow = (): void => {
+      this.#walker.keyDelay = config.getInt('rdb-key-save-delay');
+    };
+    follow();
+    config.watch('rdb-key-save-delay', follow);
     this.#keepsTime = start.number === 0;
     this.#changes = thread.changes;
   }

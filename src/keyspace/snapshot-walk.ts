@@ -28,6 +28,8 @@ const GATHER_BYTES = 64 * 1024;
 const GATHER_KEYS = 64;
 /** Records between two looks at the clock. */
 const CLOCK_MASK = 7;
+/** How soon rdb-key-save-delay is looked at again while it delays. */
+const DELAY_MS = 20;
 /** How often to look for something to do, and whether others are done with a shard. */
 const IDLE_MS = 100;
 const WAIT_MS = 1;
@@ -47,6 +49,10 @@ export class SnapshotWalker implements FreeLocks {
   #keys = EMPTY_WALK;
   /** The shard that is locked. */
   #shard: Shard;
+  /** rdb-key-save-delay: µs for each key; below 0, one for so many. */
+  keyDelay = 0;
+  /** ms of it that are still to be waited for keys that are saved. */
+  #owed = 0;
 
   readonly #holdMs: number;
 
@@ -77,9 +83,10 @@ export class SnapshotWalker implements FreeLocks {
     const { saver } = this.#keyspace;
     if (walk > 0 && saver === null) return IDLE_MS;
     if (walk !== this.#walk) this.#begin(walk);
+    if (this.#owed > 0) return this.#delay();
     const deadline = now + STEP_MS;
     let end = now;
-    while (this.#place < this.#shards.length && end < deadline) {
+    while (this.#place < this.#shards.length && end < deadline && this.#owed === 0) {
       if (!this.#hold(saver)) return WAIT_MS;
       end = performance.now();
     }
@@ -96,8 +103,23 @@ export class SnapshotWalker implements FreeLocks {
 
   #begin(walk: number): void {
     this.#walk = walk;
+    this.#owed = 0;
     this.#place = 0;
     this.#enterDatabase(0);
+  }
+
+  /** @returns ms to wait for keys that were saved, as far as the delay still holds */
+  #delay(): number {
+    if (this.keyDelay === 0) this.#owed = 0;
+    const now = Math.min(DELAY_MS, this.#owed);
+    this.#owed -= now;
+    return now;
+  }
+
+  /** Notes that a key was saved. */
+  #owe(): void {
+    const delay = this.keyDelay;
+    if (delay !== 0) this.#owed += (delay < 0 ? 1 / -delay : delay) / 1000;
   }
 
   #enterDatabase(db: number): void {
@@ -161,11 +183,16 @@ export class SnapshotWalker implements FreeLocks {
       keys.meet(shard, this.#db, i, view);
       if (view.epoch === epoch) continue;
       if (this.#walk < 0) view.setEpoch(epoch);
-      else if (saver!.estimate(shard, view) < LARGE_BYTES) saver!.save(shard, view);
-      else {
+      else if (saver!.estimate(shard, view) < LARGE_BYTES) {
+        saver!.save(shard, view);
+        this.#owe();
+      } else {
         // What was met is not good any more when the lock was free; and what was gathered has to be sent before.
         keys.goTo(slot, hash);
-        if (saver!.gathered === 0) saver!.saveFree(shard, view, this);
+        if (saver!.gathered === 0) {
+          saver!.saveFree(shard, view, this);
+          this.#owe();
+        }
         return false;
       }
       const late = (i & CLOCK_MASK) === CLOCK_MASK && performance.now() >= until;
@@ -174,6 +201,6 @@ export class SnapshotWalker implements FreeLocks {
         return false;
       }
     }
-    return performance.now() < until;
+    return this.#owed === 0 && performance.now() < until;
   }
 }

@@ -23,6 +23,9 @@ const RETRY_MS = 5000;
 /** How soon to ask again for a snapshot that could not begin: another one ends, or old epochs are swept. */
 const ASK_AGAIN_MS = 10;
 
+/** Why a save failed that was given up on purpose. */
+export const GIVEN_UP = 'given up';
+
 const Purpose = { Save: 'save', Rewrite: 'rewrite' } as const;
 type Purpose = (typeof Purpose)[keyof typeof Purpose];
 
@@ -70,19 +73,23 @@ export class Snapshots {
   readonly #aof: AppendOnlyLog;
   readonly #merger: ChangeMerger;
   readonly #latency: LatencySink;
+  readonly #changed: () => void;
 
+  /** @param changed called after what `publish` tells may have changed */
   constructor(
     context: PersistenceContext,
     files: Files,
     aof: AppendOnlyLog,
     merger: ChangeMerger,
     latency: LatencySink,
+    changed: () => void,
   ) {
     this.#context = context;
     this.#files = files;
     this.#aof = aof;
     this.#merger = merger;
     this.#latency = latency;
+    this.#changed = changed;
   }
 
   get running(): boolean {
@@ -127,11 +134,12 @@ export class Snapshots {
     });
   }
 
-  /** BGSAVE. @throws RefusedError */
-  backgroundSave(schedule: boolean): string {
+  /** BGSAVE. @returns when it has begun: what is written from then on is not in it @throws RefusedError */
+  async backgroundSave(schedule: boolean): Promise<string> {
     if (this.savesInBackground) throw new RefusedError('ERR Background save already in progress');
     if (this.#running === null) {
-      this.#beginBackgroundSave();
+      // If it could not: Redis would have heard so from its child, later.
+      await new Promise<string>((resolve) => this.#beginBackgroundSave([resolve]));
       return 'Background saving started';
     }
     if (this.rewrites && !schedule)
@@ -167,19 +175,19 @@ export class Snapshots {
 
   /** Gives up what runs, on purpose. */
   giveUp(): void {
-    if (this.#running !== null) this.#end('given up', true);
+    if (this.#running !== null) this.#end(GIVEN_UP, true);
   }
 
   /** Gives up a rewrite that runs: the log is switched on or off. */
   giveUpRewrite(): void {
-    if (this.rewrites) this.#end('given up', true);
+    if (this.rewrites) this.#end(GIVEN_UP, true);
   }
 
   /** Nobody is to be answered any more who waits for a save: SHUTDOWN ABORT. */
   giveUpWaiting(): void {
     const waiting = this.#saveWaiting.splice(0);
     if (this.#running?.purpose === Purpose.Save && !this.#running.background) this.giveUp();
-    for (const tell of waiting) tell('given up');
+    for (const tell of waiting) tell(GIVEN_UP);
   }
 
   /** Called every 100 ms: begins what is due. */
@@ -192,7 +200,7 @@ export class Snapshots {
     for (const point of config.getMulti('save')) {
       if (changes < point.changes || age <= point.seconds || !this.#mayTry) continue;
       log.notice(`${point.changes} changes in ${point.seconds} seconds. Saving...`);
-      this.#beginBackgroundSave();
+      this.#beginBackgroundSave([]);
       return;
     }
     if (this.#aof.hasOutgrown()) this.#begin(Purpose.Rewrite, true, [], []);
@@ -272,7 +280,7 @@ export class Snapshots {
     }
     if (reason === VoidReason.FlushedAll && this.savesInBackground) {
       // As Redis: what is saved is not wanted any more. With save points, FLUSHALL itself saves.
-      this.#end('given up', true);
+      this.#end(GIVEN_UP, true);
       return;
     }
     log.notice('The databases were emptied or exchanged while they were saved: the snapshot begins anew.');
@@ -305,6 +313,7 @@ export class Snapshots {
     gauges[Gauge.SaveRuns] = this.savesInBackground ? 1 : 0;
     gauges[Gauge.RewriteRuns] = this.rewrites ? 1 : 0;
     gauges[Gauge.SnapshotStartedAt] = running === null ? 0 : running.startedAt;
+    gauges[Gauge.RewriteScheduled] = this.#aof.rewriteScheduled ? 1 : 0;
     gauges[Gauge.SaveScheduled] = this.#saveScheduled ? 1 : 0;
     gauges[Gauge.LastSaveFailed] = this.#lastSaveFailed ? 1 : 0;
     const keys = running?.job.mark?.sizes.reduce((sum, size) => sum + size.keys, 0) ?? 0;
@@ -313,6 +322,7 @@ export class Snapshots {
     gauges[Gauge.PreservedBytes] = running === null ? 0 : running.job.preserved;
     gauges[Gauge.LastSavePreserved] = this.#savePreserved;
     gauges[Gauge.LastRewritePreserved] = this.#rewritePreserved;
+    this.#changed();
   }
 
   // ---- private ----
@@ -338,17 +348,17 @@ export class Snapshots {
   #next(): void {
     if (this.#running !== null) return;
     if (this.#saveWaiting.length > 0) this.#begin(Purpose.Save, false, this.#saveWaiting.splice(0), []);
-    else if (this.#saveScheduled && this.#mayTry) this.#beginBackgroundSave();
+    else if (this.#saveScheduled && this.#mayTry) this.#beginBackgroundSave([]);
     else if (this.#aof.isRewriteDue && !this.#aof.limit.isLimited(Date.now()))
       this.#begin(Purpose.Rewrite, true, [], []);
   }
 
-  #beginBackgroundSave(): void {
+  #beginBackgroundSave(beginning: Told[]): void {
     this.#saveScheduled = false;
     this.#count(Gauge.Saves);
     this.#lastTry = Date.now();
     this.#context.log.notice(`Background saving started by pid ${process.pid}`);
-    this.#begin(Purpose.Save, true, [], []);
+    this.#begin(Purpose.Save, true, [], beginning);
   }
 
   #begin(purpose: Purpose, background: boolean, waiting: Told[], beginning: Told[]): void {
@@ -392,7 +402,10 @@ export class Snapshots {
     if (purpose === Purpose.Rewrite) {
       this.#aof.lastRewriteOk = false;
       this.#aof.limit.failures++;
-    } else if (background) this.#backgroundSaveFailed();
+    } else if (background) {
+      this.#backgroundSaveFailed();
+      this.#context.stats.persistence[Gauge.LastSaveSeconds] = 1;
+    }
     this.publish();
   }
 

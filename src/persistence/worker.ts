@@ -28,7 +28,7 @@ import { filesOfEnvironment } from './faulty-files.ts';
 import { type Files, pathIn } from './files.ts';
 import { LoadError, Loading } from './loading.ts';
 import type { SnapshotMark } from './snapshot-job.ts';
-import { Snapshots } from './snapshots.ts';
+import { GIVEN_UP, Snapshots } from './snapshots.ts';
 
 /** Bytes of changes taken between two looks at what else there is to do. */
 const DRAIN_BYTES = 1024 * 1024;
@@ -97,7 +97,9 @@ export class PersistenceWorker implements ChangeSink {
       dirName: config.getString('appenddirname'),
       fileName: config.getString('appendfilename'),
     });
-    this.#snapshots = new Snapshots(this.context, this.#files, this.#aof, this.#merger, late);
+    this.#snapshots = new Snapshots(this.context, this.#files, this.#aof, this.#merger, late, () =>
+      this.#publishErrors(),
+    );
     this.#loading = new Loading(this.context, this.#files);
     this.#followConfig();
     listen(words, start.thread, () => this.#wake());
@@ -484,7 +486,8 @@ export class PersistenceWorker implements ChangeSink {
     if (!save) return '';
     log.notice('Saving the final RDB snapshot before exiting.');
     const failure = await this.#snapshots.saveNow();
-    if (failure !== '')
+    // Given up by SHUTDOWN ABORT, which has said so.
+    if (failure !== '' && failure !== GIVEN_UP)
       log.warning(`Error trying to save the DB${force ? '. Exit anyway.' : ", can't exit."}`);
     return force ? '' : failure;
   }
