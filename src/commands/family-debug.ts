@@ -38,6 +38,8 @@ interface Subcommand {
 }
 
 const HELP = [
+  'AOF-FLUSH-SLEEP <microsec>',
+  '    Server will sleep before flushing the AOF, this is used for testing.',
   'ASSERT',
   '    Crash by assertion failed.',
   'DIGEST',
@@ -115,6 +117,7 @@ const HELP = [
 
 const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>([
   ['HELP', { run: (cx) => helpReply(cx, 'DEBUG', HELP), min: 2, max: 2 }],
+  ['AOF-FLUSH-SLEEP', { run: setFlushSleep, min: 3, max: 3 }],
   ['ASSERT', { run: crash, min: 2, max: 2 }],
   ['PANIC', { run: crash, min: 2, max: 2 }],
   ['OOM', { run: crash, min: 2, max: 2 }],
@@ -156,7 +159,6 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>
 
 /** What Redis 7.4 knows besides. */
 const UNSUPPORTED: ReadonlySet<string> = new Set([
-  'AOF-FLUSH-SLEEP',
   'CHANGE-REPL-ID',
   'CLIENT-ENFORCE-REPLY-LIST',
   'CLIENT-EVICTION',
@@ -224,6 +226,10 @@ function replyChecked(cx: CommandContext, shards: readonly LockedShard[]): void 
 /** The message is the error as it is; not counted among the errors, as it is none. */
 function replyError(cx: CommandContext): void {
   cx.reply.error(cx.argLatin1(2));
+}
+
+function setFlushSleep(cx: CommandContext): void {
+  cx.request('call-persistence', { method: 'debug-flush-sleep', payload: lenientInteger(cx, 2) });
 }
 
 /** DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE] */

@@ -80,6 +80,10 @@ export class PersistenceWorker implements ChangeSink {
       'save-flushed': () => this.#saveFlushed(),
       'debug-reload': (options: ReloadOptions) => this.#reload(options),
       'debug-load-aof': () => this.#reloadLog(),
+      'debug-flush-sleep': (usec: number) => {
+        this.#aof.writer.flushSleep = usec;
+        return 'OK';
+      },
       shutdown: (how: ShutdownSave) => this.#shutdown(how),
       'abort-shutdown': () => this.#snapshots.giveUpWaiting(),
       'reset-stats': () => this.#resetStats(),

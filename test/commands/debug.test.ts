@@ -160,8 +160,8 @@ describe('DEBUG', () => {
 
   it('names what is not supported, and what crashes crashes', () => {
     const local = allowed();
-    expect(local.text('DEBUG', 'reload', 'NOSAVE')).toBe('-ERR DEBUG RELOAD is not supported yet\r\n');
-    expect(local.text('DEBUG', 'LOADAOF')).toBe('-ERR DEBUG LOADAOF is not supported yet\r\n');
+    expect(local.text('DEBUG', 'restart', '1')).toBe('-ERR DEBUG RESTART is not supported yet\r\n');
+    expect(local.text('DEBUG', 'HTSTATS', '0')).toBe('-ERR DEBUG HTSTATS is not supported yet\r\n');
     expect(() => local.text('DEBUG', 'PANIC')).toThrow('DEBUG PANIC');
     expect(local.text('DEBUG', 'HELP')).toContain('DIGEST-VALUE <key> [<key> ...]');
   });

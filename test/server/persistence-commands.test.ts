@@ -45,9 +45,11 @@ describe('saving', () => {
     expect(Number(await client.call('LASTSAVE'))).toBeGreaterThanOrEqual(started);
     await client.call('SET', 'b', '1');
     expect(await client.call('BGSAVE')).toBe('Background saving started');
-    await waitForField(client, 'rdb_last_bgsave_time_sec', '0');
+    await server.waitForLog('Background saving terminated with success');
+    await waitForField(client, 'rdb_bgsave_in_progress', '0');
     info = await infoFields(client, 'persistence');
     expect(info.get('rdb_saves')).toBe('2');
+    expect(info.get('rdb_last_bgsave_time_sec')).toMatch(/^\d+$/);
     expect(info.get('rdb_changes_since_last_save')).toBe('0');
     expect(logLines(server)).toContain('* Background saving terminated with success');
     await client.call('CONFIG', 'RESETSTAT');
@@ -67,7 +69,7 @@ describe('saving', () => {
     const info = await infoFields(client, 'persistence');
     expect(info.get('aof_rewrite_scheduled')).toBe('1');
     expect(info.get('current_save_keys_total')).toBe('1');
-    expect(info.get('rdb_current_bgsave_time_sec')).toBe('0');
+    expect(info.get('rdb_current_bgsave_time_sec')).toMatch(/^\d+$/);
     if (LEFT_IS_REDIS) return;
     await client.call('CONFIG', 'SET', 'rdb-key-save-delay', '0');
     await waitForField(client, 'aof_rewrites', '1');

@@ -63,7 +63,7 @@ describe.skipIf(LEFT_IS_REDIS)('a snapshot that fails', () => {
     expect(await client.call('GET', 'a')).toBe('1');
     const info = await infoFields(client, 'persistence');
     expect(info.get('rdb_last_bgsave_status')).toBe('err');
-    expect(info.get('rdb_last_bgsave_time_sec')).toBe('0');
+    expect(info.get('rdb_last_bgsave_time_sec')).toMatch(/^\d+$/);
     // Both directives that cause it end it.
     await client.call('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no');
     expect(await client.call('SET', 'd', '1')).toBe('OK');

@@ -31,7 +31,7 @@ async function startLoading(server: ServerProcess, args: readonly string[]): Pro
   }
 }
 
-describe.each(TOPOLOGIES)('while data are loaded ($name)', ({ args }) => {
+describe.skipIf(LEFT_IS_REDIS).each(TOPOLOGIES)('while data are loaded ($name)', ({ args }) => {
   it.each([
     { what: 'an RDB file', how: ['--save', '3600 1'] },
     { what: 'a log', how: ['--appendonly', 'yes'] },
