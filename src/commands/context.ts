@@ -493,7 +493,8 @@ export class CommandContext {
 
   /** Effects may be wanted since a command began that locks shards itself: a log was turned on. */
   #startTelling(changes: ChangeTarget): void {
-    if (!changes.wanted) return;
+    // What is replayed, the log has.
+    if (!changes.wanted || this.replaying) return;
     this.effects.reset();
     this.effects.wanted = true;
   }

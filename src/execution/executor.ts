@@ -290,7 +290,7 @@ export class Executor implements WaiterTimes {
     cx.reply.resp = cx.session.resp;
     const db = cx.session.db;
     const { effects } = cx;
-    effects.wanted = this.#control[GlobalWord.ChangesWanted] !== 0;
+    effects.wanted = this.#control[GlobalWord.ChangesWanted] !== 0 && !this.replaying;
     if (effects.wanted) effects.reset();
     if (this.precise) {
       this.#groupStart = performance.now();
