@@ -49,6 +49,8 @@ export class Executors {
   #sessions = new Map<number, Session>();
 
   constructor() {
+    // FLUSHALL would ask to save.
+    this.config.assign('save', '');
     this.stats = new Stats(this.#buffers, THREADS.keeper);
     const rings: SharedArrayBuffer[] = [];
     let waiters: WaiterService | null = null;

@@ -150,7 +150,7 @@ describe('a command that changes keys while a snapshot runs', () => {
     expect(bench.running).toBe(false);
     expect(bench.sinks.get('keeper')!.voids).toEqual([
       { snapshot: first, reason: 2 },
-      { snapshot: second, reason: 1 },
+      { snapshot: second, reason: 4 },
     ]);
   });
 });

@@ -86,6 +86,8 @@ export class InProcess {
     this.keyspace = new Keyspace(memory, SEED);
     this.table = options.table ?? createCommandTable();
     this.config = new ConfigStore(null, process.cwd());
+    // FLUSHALL would ask to save.
+    this.config.assign('save', '');
     this.cx = new CommandContext(this.keyspace, this.#server(options.server ?? {}), options.mayBlock ?? true);
     this.session = new Session(1, '127.0.0.1:1', '127.0.0.1:6379', false, Date.now());
     this.session.resp = options.resp ?? 2;
