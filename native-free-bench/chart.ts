@@ -92,7 +92,8 @@ export function compact(value: number): string {
 
 function ratioBar(row: Row): Bar {
   const { target, unit, title } = row.metric;
-  const mark = target?.kind === 'max' && row.base !== undefined ? target.value / row.base : target?.value;
+  const absolute = target?.kind === 'max' || target?.kind === 'min';
+  const mark = absolute && row.base !== undefined ? target.value / row.base : target?.value;
   const figures = `${compact(row.value!)} : ${compact(row.base!)} ${unit}`;
   return {
     label: title,

@@ -32,7 +32,8 @@ function say(line: string): void {
 
 function list(): void {
   for (const group of GROUPS) {
-    say(`${group.name}: ${group.title}${group.when === 'always' ? '' : ` (${group.when})`}`);
+    const family = group.family === undefined ? '' : ` [${group.family}]`;
+    say(`${group.name}${family}: ${group.title}${group.when === 'always' ? '' : ` (${group.when})`}`);
     for (const scenario of group.scenarios) {
       const metrics = scenario.metrics.map((metric) => `${metric.title} ${formatTarget(metric)}`.trim());
       say(`  ${scenario.name.padEnd(26)} ${metrics.join('; ')}`);

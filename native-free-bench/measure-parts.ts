@@ -4,7 +4,7 @@
  */
 
 import { serverInfo } from './control.ts';
-import { runLoad } from './load/generator.ts';
+import { type RunningLoad, startLoad } from './load/generator.ts';
 import { LOAD_DEFAULTS, type LoadResult, type LoadSpec } from './load/spec.ts';
 import { cpuSeconds } from './process-stats.ts';
 import { CLIENTS, type LoadShape, type Sized } from './scenarios.ts';
@@ -40,16 +40,51 @@ function checkLoad(result: LoadResult, label: string): LoadResult {
   return result;
 }
 
+type ServerLoad = Partial<LoadSpec> & LoadShape;
+
+/** Puts a load of our own generator on a server; its result is checked. */
+export function startServerLoad(server: Server, spec: ServerLoad, threads: number): RunningLoad {
+  const full: LoadSpec = { ...LOAD_DEFAULTS, threads, connections: CLIENTS, ...spec, port: server.port };
+  const running = startLoad(full);
+  const done = server.guard(running.done).then((result) => checkLoad(result, server.spec.label));
+  done.catch(() => {}); // it may fail while the caller waits for something else
+  return { ...running, measuring: server.guard(running.measuring), done };
+}
+
 /** Runs a load of our own generator on a server and adds the CPU time it took there. */
 export async function load(
   server: Server,
-  spec: Partial<LoadSpec> & LoadShape,
+  spec: ServerLoad,
   threads: number,
 ): Promise<LoadResult & { cpuUsPerRequest: number | undefined }> {
   const before = cpuSeconds(server.pid);
-  const full: LoadSpec = { ...LOAD_DEFAULTS, threads, connections: CLIENTS, ...spec, port: server.port };
-  const result = checkLoad(await server.guard(runLoad(full)), server.spec.label);
+  const result = await startServerLoad(server, spec, threads).done;
   return { ...result, cpuUsPerRequest: cpuPerRequest(server, before, result.requests) };
+}
+
+/** Nobody measures for so long: a load that is ended by something else. */
+const NO_END_SECONDS = 600;
+
+/**
+ * Puts a load on a server for as long as some work takes, from the work's first moment (after a warm-up) to its last.
+ * @returns the load's result, and the work's
+ */
+export async function loadDuring<T>(
+  server: Server,
+  spec: ServerLoad,
+  threads: number,
+  work: () => Promise<T>,
+): Promise<{ result: LoadResult; outcome: T }> {
+  const running = startServerLoad(server, { ...spec, seconds: NO_END_SECONDS }, threads);
+  try {
+    await running.measuring;
+    const outcome = await server.guard(work());
+    running.stop();
+    return { result: await running.done, outcome };
+  } finally {
+    running.stop();
+    await running.done.catch(() => {}); // the work's failure is the one to tell
+  }
 }
 
 export function cpuPerRequest(

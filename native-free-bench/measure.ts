@@ -18,6 +18,12 @@ import {
   sleep,
   usedMemory,
 } from './measure-parts.ts';
+import {
+  sampleHalfRateSave,
+  sampleLogCost,
+  sampleSaveAndLoad,
+  sampleSaveMemory,
+} from './measure-persistence.ts';
 import { cpuSeconds, residentBytes } from './process-stats.ts';
 import { runRedisBenchmark } from './redis-benchmark.ts';
 import { CLIENTS, type Scenario, type Work } from './scenarios.ts';
@@ -25,8 +31,13 @@ import { Server, type ServerSpec } from './servers.ts';
 
 /** State shared by the samples of one scenario. */
 export interface ScenarioState {
-  /** Requests per second to offer in an open loop; found in the first round. */
+  /** Requests per second to offer in an open loop; found before the first round. */
   rate?: number;
+}
+
+function rateFound(state: ScenarioState): number {
+  if (state.rate === undefined) throw new Error('the rate to offer has not been found');
+  return state.rate;
 }
 
 const LOAD_PIPELINE = 64;
@@ -121,7 +132,7 @@ async function sampleClosed(work: WorkOf<'closed'>, server: Server, settings: Se
 
 /** Half of the top throughput of a server, in requests per second. */
 export async function findHalfRate(
-  work: WorkOf<'half-rate'>,
+  work: WorkOf<'half-rate' | 'half-rate-save'>,
   server: Server,
   settings: Settings,
 ): Promise<number> {
@@ -139,9 +150,8 @@ async function sampleHalfRate(
   work: WorkOf<'half-rate'>,
   server: Server,
   settings: Settings,
-  state: ScenarioState,
+  rate: number,
 ): Promise<Sample> {
-  if (state.rate === undefined) throw new Error('the rate to offer has not been found');
   const seconds = sized(work.seconds, settings.quick);
   const spec = {
     ...work.load,
@@ -149,9 +159,9 @@ async function sampleHalfRate(
     seconds,
     warmupSeconds: OPEN_LOOP_WARMUP_SECONDS,
   };
-  const result = await load(server, { ...spec, rate: state.rate }, settings.threads);
+  const result = await load(server, { ...spec, rate }, settings.threads);
   return present({
-    rate: state.rate,
+    rate,
     p50Us: result.latencyUs.p50,
     p99Us: result.latencyUs.p99,
     p999Us: result.latencyUs.p999,
@@ -215,6 +225,7 @@ export async function warmUp(scenario: Scenario, server: Server, settings: Setti
 
 /**
  * Takes one sample on a running server.
+ * @param twin the server of its kind beside it, in groups that have them
  * @throws ServerFailure when the server dies; Error when the sample can't be taken
  */
 export function takeSample(
@@ -222,6 +233,7 @@ export function takeSample(
   server: Server,
   settings: Settings,
   state: ScenarioState,
+  twin: Server | undefined,
 ): Promise<Sample> {
   const { work } = scenario;
   switch (work.kind) {
@@ -230,13 +242,22 @@ export function takeSample(
     case 'closed':
       return sampleClosed(work, server, settings);
     case 'half-rate':
-      return sampleHalfRate(work, server, settings, state);
+      return sampleHalfRate(work, server, settings, rateFound(state));
     case 'memory':
       return sampleMemory(work, server, settings);
     case 'collection':
       return sampleCollection(work, server, settings);
     case 'beside':
       return sampleBeside(work, server, settings);
+    case 'log-cost':
+      if (twin === undefined) throw new Error('there is no server without a log to compare with');
+      return sampleLogCost(work, server, twin, settings);
+    case 'save-and-load':
+      return sampleSaveAndLoad(server);
+    case 'half-rate-save':
+      return sampleHalfRateSave(work, server, settings, rateFound(state));
+    case 'save-memory':
+      return sampleSaveMemory(work, server, settings);
     case 'idle':
       return sampleIdle(work, server, settings);
     case 'start':

@@ -3,6 +3,10 @@
  *
  * Linux only; elsewhere the functions return undefined and what needs them is skipped.
  *
+ * A forked child shares its pages with its parent until one of them writes: the resident memory of both together counts
+ * those twice. Their proportional set sizes (PSS: each page divided by the processes that have it) add up to what they
+ * really take.
+ *
  *   /proc/PID/stat:  pid (name) state ppid ... utime stime ...     in ticks of 1/100 s (USER_HZ, fixed in Linux's ABI)
  *                         ^ may hold anything, so count from the last ')'
  *   /proc/stat:      cpu user nice system idle iowait irq softirq ...    of all CPUs since boot
@@ -11,7 +15,7 @@
  * an estimate, good enough to tell a quiet machine from a busy one.
  */
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = 100;
 /** Fields after the name: state is 0; cutime and cstime are those of children that have ended and been waited for. */
@@ -48,6 +52,35 @@ export function cpuSeconds(pid: number): number | undefined {
 export function residentBytes(pid: number): number | undefined {
   const kilobytes = readProc(pid, 'status')?.match(/^VmRSS:\s+(\d+) kB/m)?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+}
+
+/** Processes a process has forked that still run. */
+function childrenOf(pid: number): number[] {
+  let tasks: string[];
+  try {
+    tasks = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return []; // gone
+  }
+  return tasks.flatMap((task) =>
+    (readProc(pid, `task/${task}/children`) ?? '').split(' ').filter(Boolean).map(Number),
+  );
+}
+
+/** PSS in bytes out of a text of /proc/PID/smaps_rollup. */
+export function parseProportionalBytes(text: string): number | undefined {
+  const kilobytes = text.match(/^Pss:\s+(\d+) kB/m)?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+}
+
+/** Memory of a process and of those it has forked, in bytes, with each shared page counted once. */
+export function memoryWithChildren(pid: number): number | undefined {
+  const own = parseProportionalBytes(readProc(pid, 'smaps_rollup') ?? '');
+  if (own === undefined) return undefined;
+  return childrenOf(pid).reduce(
+    (sum, child) => sum + (parseProportionalBytes(readProc(child, 'smaps_rollup') ?? '') ?? 0),
+    own,
+  );
 }
 
 /** CPU seconds all processes of the machine have used since it started, out of /proc/stat. */

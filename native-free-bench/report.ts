@@ -52,9 +52,10 @@ export function judge(
   quotient: number | undefined,
 ): Verdict {
   if (target === undefined) return 'none';
-  const measured = target.kind === 'max' ? value : quotient;
+  const absolute = target.kind === 'min' || target.kind === 'max';
+  const measured = absolute ? value : quotient;
   if (measured === undefined) return 'none';
-  if (target.kind === 'ratio-min') return measured >= target.value ? 'ok' : 'below';
+  if (target.kind === 'ratio-min' || target.kind === 'min') return measured >= target.value ? 'ok' : 'below';
   return measured <= target.value ? 'ok' : 'above';
 }
 
@@ -134,8 +135,9 @@ export function remarks(outcome: RunOutcome): string[] {
 export function formatTarget(metric: Metric): string {
   const { target } = metric;
   if (target === undefined) return '';
-  if (target.kind === 'max') return `≤ ${formatFigure(target.value)} ${metric.unit}`;
-  return `${target.kind === 'ratio-min' ? '≥' : '≤'} ${target.value.toFixed(2)}`;
+  const sign = target.kind === 'ratio-min' || target.kind === 'min' ? '≥' : '≤';
+  const absolute = target.kind === 'min' || target.kind === 'max';
+  return `${sign} ${absolute ? `${formatFigure(target.value)} ${metric.unit}` : target.value.toFixed(2)}`;
 }
 
 function cells(row: Row, withBase: boolean): string[] {

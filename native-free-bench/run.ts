@@ -8,6 +8,7 @@
 import { serverInfo } from './control.ts';
 import { findHalfRate, preload, type ScenarioState, sampleStart, takeSample, warmUp } from './measure.ts';
 import { type Sample, type Settings, sized } from './measure-parts.ts';
+import { configure } from './measure-persistence.ts';
 import { watchForeignCpu } from './process-stats.ts';
 import type { Group, Scenario } from './scenarios.ts';
 import { commandLine, Server, ServerFailure, type ServerSpec } from './servers.ts';
@@ -52,6 +53,12 @@ export interface RunOutcome {
 
 function extraArgs(plan: RunPlan, group: Group, spec: ServerSpec): string[] {
   return spec.sabre ? [...plan.sabreArgs, ...group.sabreArgs] : [];
+}
+
+/** The servers of a group: one of each kind that is compared, and, in some groups, its twin. */
+interface GroupServers {
+  servers: Server[];
+  twins: Server[];
 }
 
 /** Takes a scenario's rounds. `sample` takes one sample on server number `side`; `running` are the servers that are up. */
@@ -100,21 +107,21 @@ async function attempt(plan: RunPlan, outcome: ScenarioOutcome, step: () => Prom
 async function runScenario(
   plan: RunPlan,
   outcome: ScenarioOutcome,
-  servers: readonly Server[],
+  { servers, twins }: GroupServers,
 ): Promise<void> {
   const { scenario } = outcome;
   const state: ScenarioState = {};
   await attempt(plan, outcome, async () => {
     for (const server of servers) await warmUp(scenario, server, plan.settings);
-    if (scenario.work.kind === 'half-rate') {
+    if (scenario.work.kind === 'half-rate' || scenario.work.kind === 'half-rate-save') {
       const base = servers.at(-1)!;
       state.rate = await findHalfRate(scenario.work, base, plan.settings);
       plan.say(
         `  ${scenario.name.padEnd(18)} rate ${formatFigure(state.rate)} req/s, half of ${base.spec.label}'s top`,
       );
     }
-    await takeRounds(plan, outcome, servers, (side) =>
-      takeSample(scenario, servers[side]!, plan.settings, state),
+    await takeRounds(plan, outcome, [...servers, ...twins], (side) =>
+      takeSample(scenario, servers[side]!, plan.settings, state, twins[side]),
     );
   });
 }
@@ -125,19 +132,29 @@ async function describe(server: Server): Promise<ServerDescription> {
   return { label: server.spec.label, command: commandLine(server.spec), version: own ?? 'unknown' };
 }
 
-/** Loads a group's data. Where a server refuses it, all scenarios of the group have failed and false is returned. */
+async function loadServers(plan: RunPlan, group: Group, { servers, twins }: GroupServers): Promise<void> {
+  if (group.preload !== undefined) {
+    const keys = sized(group.preload.keys, plan.settings.quick);
+    plan.say(`  loading ${keys.toLocaleString('en-US')} keys`);
+    for (const server of [...servers, ...twins])
+      await preload(server, keys, group.preload.valueBytes, plan.settings.threads);
+  }
+  if (group.config === undefined) return;
+  for (const server of servers) await configure(server, group.config);
+}
+
+/**
+ * Loads a group's data and sets its directives. Where a server refuses that, all scenarios of the group have failed and
+ * false is returned.
+ */
 async function loadGroup(
   plan: RunPlan,
   group: Group,
-  servers: readonly Server[],
+  running: GroupServers,
   outcomes: readonly ScenarioOutcome[],
 ): Promise<boolean> {
-  if (group.preload === undefined) return true;
-  const keys = sized(group.preload.keys, plan.settings.quick);
-  plan.say(`  loading ${keys.toLocaleString('en-US')} keys`);
   try {
-    for (const server of servers)
-      await preload(server, keys, group.preload.valueBytes, plan.settings.threads);
+    await loadServers(plan, group, running);
     return true;
   } catch (error) {
     if (error instanceof ServerFailure) throw error;
@@ -150,13 +167,17 @@ async function loadGroup(
 
 /** A group whose scenarios share running servers. */
 async function runServedGroup(plan: RunPlan, group: Group, outcomes: ScenarioOutcome[]): Promise<void> {
-  const servers: Server[] = [];
+  const running: GroupServers = { servers: [], twins: [] };
+  const { servers, twins } = running;
   try {
     for (const spec of plan.servers) servers.push(await Server.start(spec, extraArgs(plan, group, spec)));
-    if (!(await loadGroup(plan, group, servers, outcomes))) return;
-    for (const outcome of outcomes) await runScenario(plan, outcome, servers);
+    if (group.twin === true) {
+      for (const spec of plan.servers) twins.push(await Server.start(spec, extraArgs(plan, group, spec)));
+    }
+    if (!(await loadGroup(plan, group, running, outcomes))) return;
+    for (const outcome of outcomes) await runScenario(plan, outcome, running);
   } finally {
-    await Promise.all(servers.map((server) => server.stop()));
+    await Promise.all([...servers, ...twins].map((server) => server.stop()));
   }
 }
 

@@ -1,5 +1,5 @@
 /*
- * Everything that is measured, as data: what to run, on how much, and what to reach.
+ * Everything that is measured, as data: what to run, on how much, and what to reach. (Persistence: persistence.ts.)
  *
  * A group is a pair of freshly started servers (one of each kind compared) with the same data loaded; its scenarios run
  * one after the other on them, in rounds A B A B. Sizes come as full and quick (`--quick`).
@@ -7,12 +7,13 @@
  * A target is about the first server (Sabre) against the second (redis-server):
  *   ratio-min  median A / median B at least so much (throughput)
  *   ratio-max  median A / median B at most so much (latency)
- *   max        median A at most so much, whatever B does (bytes, milliseconds)
+ *   min, max   median A at least or at most so much, whatever B does (bytes, milliseconds)
  */
 
 import type { Collection, LongCommandName } from './collections.ts';
 import { KEY, type MixEntry, VALUE } from './load/requests.ts';
 import type { LoadSpec } from './load/spec.ts';
+import { PERSISTENCE_GROUPS } from './persistence.ts';
 
 /** A size that depends on how long the run may take. */
 export interface Sized {
@@ -21,7 +22,7 @@ export interface Sized {
 }
 
 export interface Target {
-  kind: 'ratio-min' | 'ratio-max' | 'max';
+  kind: 'ratio-min' | 'ratio-max' | 'min' | 'max';
   value: number;
 }
 
@@ -30,7 +31,7 @@ export interface Metric {
   /** Its name in the samples. */
   key: string;
   title: string;
-  unit: 'req/s' | 'µs' | 'ms' | 'B' | 'MB' | '%';
+  unit: 'req/s' | 'µs' | 'ms' | 'B' | 'MB' | '%' | '×';
   better: 'higher' | 'lower';
   target?: Target;
 }
@@ -56,6 +57,10 @@ export type Work =
   | { kind: 'memory'; keys: Sized; valueBytes: number }
   | { kind: 'collection'; collection: Collection; elements: Sized }
   | { kind: 'beside'; long: LongCommandName; elements: Sized; seconds: Sized; rate: number; keys: number }
+  | { kind: 'log-cost'; load: LoadShape; seconds: Sized }
+  | { kind: 'save-and-load' }
+  | { kind: 'half-rate-save'; load: LoadShape; seconds: Sized }
+  | { kind: 'save-memory'; load: LoadShape; rate: Sized }
   | { kind: 'start' }
   | { kind: 'idle'; seconds: Sized };
 
@@ -69,9 +74,15 @@ export interface Scenario {
 
 export interface Group {
   name: string;
+  /** A name for several groups, to choose them by. */
+  family?: string;
   title: string;
   /** Arguments for Sabre only. */
   sabreArgs: string[];
+  /** Directives set on the servers when their keys are loaded, in this order. */
+  config?: Readonly<Record<string, string>>;
+  /** Each server has another of its kind beside it, with the same keys, but without `config`. */
+  twin?: boolean;
   /** Keys 0 .. n-1 are loaded with SET before the first scenario. */
   preload?: { keys: Sized; valueBytes: number };
   /** False: its scenarios start servers of their own. */
@@ -227,6 +238,21 @@ const DEFAULT_TESTS =
   'lrange_500 lrange_600 mset xadd';
 /** A test that redis-benchmark of Redis 7.0 does not have. */
 const XADD = ['XADD', 'mystream', '*', 'myfield', '__data__'];
+
+/** Requests of tests whose replies or commands are large. */
+const HEAVY_REQUESTS: Record<string, number> = {
+  lrange_100: 100_000,
+  lrange_300: 50_000,
+  lrange_500: 30_000,
+  lrange_600: 30_000,
+};
+
+/** Requests of one of the default tests: one or two seconds on a small machine. */
+function defaultRequests(test: string, pipeline: number): Sized {
+  const mset = test === 'mset' && pipeline > 1 ? 200_000 : undefined;
+  const full = HEAVY_REQUESTS[test] ?? mset ?? (pipeline === 1 ? 100_000 : 1_000_000);
+  return { full, quick: full / 5 };
+}
 
 export const GROUPS: Group[] = [
   {
@@ -408,11 +434,12 @@ export const GROUPS: Group[] = [
     servers: true,
     when: 'always',
     scenarios: [
-      beside('sunionstore', 'SUNIONSTORE of two sets', 15),
-      beside('sort', 'SORT ... STORE of a list', 15),
-      beside('del', 'DEL of a set', 3),
+      beside('sunionstore', 'SUNIONSTORE of two sets', 5),
+      beside('sort', 'SORT ... STORE of a list', 5),
+      beside('del', 'DEL of a set', 2),
     ],
   },
+  ...PERSISTENCE_GROUPS,
   {
     name: 'default-set',
     title: "redis-benchmark's default tests",
@@ -427,9 +454,7 @@ export const GROUPS: Group[] = [
           test,
           ...(test === 'xadd' ? { command: XADD } : {}),
           pipeline,
-          requests: test.startsWith('lrange')
-            ? { full: 100_000, quick: 20_000 }
-            : REQUESTS_BY_PIPELINE[pipeline]!,
+          requests: defaultRequests(test, pipeline),
           keys: KEYS,
           valueBytes: 3,
         },
@@ -441,7 +466,7 @@ export const GROUPS: Group[] = [
 
 /** Which groups and scenarios to run. */
 export interface Selection {
-  /** Names of groups or scenarios; empty: what runs always. */
+  /** Names of families, groups or scenarios; empty: what runs always. */
   only: readonly string[];
   redisBenchmarkInstalled: boolean;
 }
@@ -451,7 +476,9 @@ export interface Selection {
  * @throws Error when a name in `only` is unknown
  */
 export function selectGroups(groups: readonly Group[], selection: Selection): Group[] {
-  const known = new Set(groups.flatMap((group) => [group.name, ...group.scenarios.map((s) => s.name)]));
+  const known = new Set(
+    groups.flatMap((group) => [group.family, group.name, ...group.scenarios.map((s) => s.name)]),
+  );
   const unknown = selection.only.filter((name) => !known.has(name));
   if (unknown.length > 0) throw new Error(`no scenario or group called ${unknown.join(', ')} (see --list)`);
   const wanted = new Set(selection.only);
@@ -459,7 +486,8 @@ export function selectGroups(groups: readonly Group[], selection: Selection): Gr
   for (const group of groups) {
     const byDefault =
       group.when === 'always' || (group.when === 'fallback' && !selection.redisBenchmarkInstalled);
-    const all = wanted.size === 0 ? byDefault : wanted.has(group.name);
+    const named = wanted.has(group.name) || (group.family !== undefined && wanted.has(group.family));
+    const all = wanted.size === 0 ? byDefault : named;
     const scenarios = group.scenarios.filter((scenario) => {
       if (wanted.has(scenario.name)) return true; // asked for by name: let it fail loudly if its tool is missing
       return all && (selection.redisBenchmarkInstalled || scenario.work.kind !== 'redis-benchmark');

@@ -8,10 +8,10 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { linkSync, mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ownDirectory, removeDirectory, spawnChild } from './children.ts';
@@ -32,6 +32,9 @@ export interface ServerSpec {
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const READY = 'Ready to accept connections';
 const START_TIMEOUT_MS = 60_000;
+/** Loading a file at start may take longer. */
+const LOAD_TIMEOUT_MS = 300_000;
+const LOAD_POLL_MS = 5;
 const STOP_TIMEOUT_MS = 10_000;
 const START_ATTEMPTS = 3;
 const LOG_LINES_KEPT = 60;
@@ -104,19 +107,29 @@ export function freePort(): Promise<number> {
 export class Server {
   readonly spec: ServerSpec;
   readonly port: number;
-  /** From spawning it to its word that it is ready. */
+  /** From spawning it to its word that it is ready (or, with a file to load, to its first +PONG). */
   readyMs = 0;
+  /** Its own, where its files are; removed when it is stopped. */
+  readonly directory: string;
+  /** What it was started by: `{port}` and `{dir}` are still in the arguments. */
+  readonly template: ServerSpec;
   private readonly child: ChildProcess;
-  private readonly directory: string;
   private readonly log: string[] = [];
   private stopping = false;
   private readonly exited: Promise<void>;
   private readonly died: Promise<never>;
 
-  private constructor(spec: ServerSpec, port: number, onLine: (line: string) => void) {
+  private constructor(
+    spec: ServerSpec,
+    port: number,
+    onLine: (line: string) => void,
+    files: readonly string[] = [],
+  ) {
     this.port = port;
+    this.template = spec;
     this.directory = mkdtempSync(join(tmpdir(), 'sabre-bench-'));
     ownDirectory(this.directory);
+    for (const file of files) linkSync(file, join(this.directory, basename(file)));
     const fill = (arg: string): string =>
       arg.replaceAll('{port}', String(port)).replaceAll('{dir}', this.directory);
     this.spec = { ...spec, args: spec.args.map(fill) };
@@ -145,11 +158,23 @@ export class Server {
   }
 
   /** Starts a server and waits until it serves. */
-  static async start(spec: ServerSpec, extraArgs: readonly string[] = []): Promise<Server> {
+  static start(spec: ServerSpec, extraArgs: readonly string[] = []): Promise<Server> {
     const full = { ...spec, args: [...spec.args, ...extraArgs] };
+    return Server.startAgain(() => Server.startOnce(full));
+  }
+
+  /**
+   * Starts a server of the same kind with files of this one, and waits until it has loaded them.
+   * @param files paths; they are linked into its directory
+   */
+  startLoading(files: readonly string[]): Promise<Server> {
+    return Server.startAgain(() => Server.loadOnce(this.template, files));
+  }
+
+  private static async startAgain(start: () => Promise<Server>): Promise<Server> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await Server.startOnce(full);
+        return await start();
       } catch (error) {
         // another process took the free port between our look and the server's bind
         const portTaken = /Address already in use|Failed listening on port|EADDRINUSE/.test(String(error));
@@ -177,6 +202,35 @@ export class Server {
       throw error;
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  private static async loadOnce(spec: ServerSpec, files: readonly string[]): Promise<Server> {
+    const port = await freePort();
+    const startedMs = performance.now();
+    const server = new Server(spec, port, () => {}, files);
+    try {
+      await server.guard(server.waitUntilLoaded(startedMs));
+      server.readyMs = performance.now() - startedMs;
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  /** Asks until it neither refuses connections nor is LOADING any more. */
+  private async waitUntilLoaded(startedMs: number): Promise<void> {
+    for (;;) {
+      try {
+        await askServer(this.port, [['PING']]);
+        return;
+      } catch (error) {
+        const { message } = error as Error;
+        const notYet = /ECONNREFUSED|ECONNRESET|^LOADING /.test(message);
+        if (!notYet || performance.now() - startedMs > LOAD_TIMEOUT_MS) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOAD_POLL_MS));
     }
   }
 

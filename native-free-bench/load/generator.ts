@@ -10,6 +10,7 @@ import {
   type LatencySummary,
   type LoadResult,
   type LoadSpec,
+  type ToThread,
   validateSpec,
 } from './spec.ts';
 import { buildHistogram } from './thread.ts';
@@ -70,32 +71,73 @@ export function mergeResults(parts: readonly ThreadResult[]): LoadResult {
   return { ...total, latencyUs: summarize(latency), lagUs: summarize(lag) };
 }
 
-/** One thread as two promises: it has connected; it is done. */
+/** One thread as promises: it has connected; its warm-up is over; it is done. */
 interface RunningThread {
   worker: Worker;
   ready: Promise<void>;
+  measuring: Promise<void>;
   done: Promise<ThreadResult>;
 }
 
 function startThread(plan: ThreadPlan): RunningThread {
   const worker = new Worker(WORKER, { workerData: plan });
   const ready = Promise.withResolvers<void>();
+  const measuring = Promise.withResolvers<void>();
   const done = Promise.withResolvers<ThreadResult>();
   const fail = (error: Error): void => {
-    ready.reject(error);
-    done.reject(error);
+    for (const step of [ready, measuring, done]) step.reject(error);
   };
   worker.on('message', (message: FromThread) => {
     if (message.kind === 'ready') ready.resolve();
+    else if (message.kind === 'measuring') measuring.resolve();
     else if (message.kind === 'done') done.resolve(message.result);
     else fail(new Error(`load generator: ${message.message}`));
   });
   worker.on('error', fail);
   worker.on('exit', (code) => fail(new Error(`a thread of the load generator ended early (${code})`)));
   // the caller awaits one after the other; a failure of the later one must not count as unhandled meanwhile
-  ready.promise.catch(() => {});
-  done.promise.catch(() => {});
-  return { worker, ready: ready.promise, done: done.promise };
+  for (const { promise } of [ready, measuring, done] as { promise: Promise<unknown> }[])
+    promise.catch(() => {});
+  return { worker, ready: ready.promise, measuring: measuring.promise, done: done.promise };
+}
+
+/** A load that is on. */
+export interface RunningLoad {
+  /** The measured part has begun on all threads; rejected when it never will. */
+  measuring: Promise<void>;
+  /** All replies have come. */
+  done: Promise<LoadResult>;
+  /** Ends the measured part now, if it isn't over: what was due before is still answered and counted. */
+  stop: () => void;
+}
+
+function tell(threads: readonly RunningThread[], word: ToThread): void {
+  for (const { worker } of threads) worker.postMessage(word);
+}
+
+async function runThreads(threads: readonly RunningThread[]): Promise<LoadResult> {
+  try {
+    await Promise.all(threads.map((thread) => thread.ready));
+    tell(threads, 'go');
+    return mergeResults(await Promise.all(threads.map((thread) => thread.done)));
+  } finally {
+    await Promise.all(threads.map(({ worker }) => worker.terminate()));
+  }
+}
+
+/**
+ * Puts a load on a server that can be ended early. `done` is rejected as `runLoad` is.
+ * @throws Error when the specification makes no sense
+ */
+export function startLoad(spec: LoadSpec): RunningLoad {
+  validateSpec(spec);
+  const threads = planThreads(spec).map(startThread);
+  const measuring = Promise.all(threads.map((thread) => thread.measuring)).then(() => {});
+  const done = runThreads(threads);
+  // both may fail while the caller waits for something else
+  measuring.catch(() => {});
+  done.catch(() => {});
+  return { measuring, done, stop: () => tell(threads, 'stop') };
 }
 
 /**
@@ -103,13 +145,5 @@ function startThread(plan: ThreadPlan): RunningThread {
  * @throws Error when the server can't be reached, closes a connection, sends what is not RESP or stops answering
  */
 export async function runLoad(spec: LoadSpec): Promise<LoadResult> {
-  validateSpec(spec);
-  const threads = planThreads(spec).map(startThread);
-  try {
-    await Promise.all(threads.map((thread) => thread.ready));
-    for (const { worker } of threads) worker.postMessage('go');
-    return mergeResults(await Promise.all(threads.map((thread) => thread.done)));
-  } finally {
-    await Promise.all(threads.map(({ worker }) => worker.terminate()));
-  }
+  return startLoad(spec).done;
 }

@@ -84,9 +84,14 @@ export interface ThreadResult {
   lagUs: string;
 }
 
+/** Messages to a thread: start; end the measured part now, whatever the specification says. */
+export type ToThread = 'go' | 'stop';
+
 /** Messages of a thread to its generator. */
 export type FromThread =
   | { kind: 'ready' }
+  /** Its warm-up is over. */
+  | { kind: 'measuring' }
   | { kind: 'done'; result: ThreadResult }
   | { kind: 'failed'; message: string };
 

@@ -94,15 +94,27 @@ export class LoadThread implements ReplyListener {
     await Promise.all(opening);
   }
 
-  /** Puts the load on and waits until all replies have come. */
-  async run(): Promise<ThreadResult> {
+  /**
+   * Ends the measured part now: what was due before is still answered and counted. Does nothing when it is over.
+   */
+  stop(): void {
+    this.endMs = Math.min(this.endMs, performance.now());
+  }
+
+  /**
+   * Puts the load on and waits until all replies have come.
+   * @param onMeasuring called when the measured part begins
+   */
+  async run(onMeasuring: () => void): Promise<ThreadResult> {
     const startMs = performance.now();
     this.lastReplyMs = startMs;
     this.measureFromMs = startMs;
     if (this.plan.requests === undefined) {
       this.measureFromMs += this.spec.warmupSeconds * 1000;
-      this.endMs = this.measureFromMs + this.spec.seconds * 1000;
+      this.endMs = Math.min(this.endMs, this.measureFromMs + this.spec.seconds * 1000);
     }
+    // a millisecond more, as timers may be early
+    const warmedUp = setTimeout(onMeasuring, Math.ceil(this.measureFromMs - startMs) + 1);
     const watch = setInterval(() => this.checkStall(), 1000);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -112,6 +124,7 @@ export class LoadThread implements ReplyListener {
         else this.startClosedLoop();
       });
     } finally {
+      clearTimeout(warmedUp);
       clearInterval(watch);
       this.close();
     }

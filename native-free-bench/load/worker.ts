@@ -1,10 +1,10 @@
 /*
  * Entry of a load generator thread: connects, says so, starts on a word from the main thread (so that all threads
- * start together) and sends back what it counted.
+ * start together), may be stopped early by another word, and sends back what it counted.
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FromThread, ThreadPlan } from './spec.ts';
+import type { FromThread, ThreadPlan, ToThread } from './spec.ts';
 import { LoadThread } from './thread.ts';
 
 if (parentPort === null) throw new Error('this file is a thread of the load generator, not a program');
@@ -21,11 +21,18 @@ function fail(error: Error): void {
   port.close();
 }
 
-port.once('message', () => {
-  thread.run().then((result) => {
-    tell({ kind: 'done', result });
-    port.close();
-  }, fail);
+function run(): void {
+  thread
+    .run(() => tell({ kind: 'measuring' }))
+    .then((result) => {
+      tell({ kind: 'done', result });
+      port.close();
+    }, fail);
+}
+
+port.on('message', (word: ToThread) => {
+  if (word === 'go') run();
+  else thread.stop();
 });
 
 thread.connect().then(() => tell({ kind: 'ready' }), fail);
