@@ -6,6 +6,7 @@
 import { cpSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { commandMix, generateOperations } from '../support/command-generators.ts';
+import { formatCommand } from '../support/command-history.ts';
 import { describeData, differences, digestOf } from '../support/describe-data.ts';
 import type { Operation } from '../support/generator-parts.ts';
 import type { RawClient } from '../support/raw-client.ts';
@@ -19,6 +20,11 @@ const LOG = ['--appendonly', 'yes', '--appendfsync', 'always', '--auto-aof-rewri
 /** In one run a FLUSHALL may come late: what is compared then is little. */
 const RUNS = 3;
 const BATCH = 40;
+/** Batches after which the server loads its own log: what is not told shows before it is overwritten. */
+const LOAD_EVERY = 4;
+/** Batches from one rewrite to the next, and the place of the first. */
+const REWRITE_EVERY = 25;
+const FIRST_REWRITE = 12;
 /** Nothing of how values are kept is told, nor are these part of the data. */
 const LEFT_OUT = new Set(['config', 'debug', 'reset', 'hello', 'quit', 'client', 'flushall', 'pfdebug']);
 
@@ -76,6 +82,7 @@ async function compareRedis(folder: string, digest: string, data: Map<string, st
 async function run(server: ServerProcess, operations: readonly Operation[], rewrite: boolean): Promise<void> {
   const client = await server.connect();
   const other = await server.connect();
+  const observer = await server.connect();
   const kept = operations.filter(
     ({ args, scanAll }) => scanAll !== true && !LEFT_OUT.has(String(args[0]).toLowerCase()),
   );
@@ -86,10 +93,15 @@ async function run(server: ServerProcess, operations: readonly Operation[], rewr
     if (waiting !== undefined) other.send(...waiting);
     await client.pipeline(batch.map(({ args }) => args));
     if (waiting !== undefined) await unblock(client, other);
-    if (rewrite && (from / BATCH) % 25 === 12) await client.command('BGREWRITEAOF');
+    const number = from / BATCH;
+    if (rewrite && number % REWRITE_EVERY === FIRST_REWRITE) await client.command('BGREWRITEAOF');
+    if (number % LOAD_EVERY === 0) {
+      await loadLog(observer, kept.slice(Math.max(0, from - (LOAD_EVERY - 1) * BATCH), from + BATCH));
+    }
   }
   await client.close();
   await other.close();
+  await observer.close();
 }
 
 /** Ends the wait of another connection, if it still waits. */
@@ -99,4 +111,13 @@ async function unblock(client: RawClient, other: RawClient): Promise<void> {
     const id = /id=(\d+) [^\n]* flags=b/.exec(list)?.[1];
     if (id !== undefined) await client.command('CLIENT', 'UNBLOCK', id);
   }
+}
+
+/** Lets the server load its log: then it holds what it held. */
+async function loadLog(client: RawClient, latest: readonly Operation[]): Promise<void> {
+  const before = await client.call('DEBUG', 'DIGEST');
+  expect(await client.call('DEBUG', 'LOADAOF')).toBe('OK');
+  if ((await client.call('DEBUG', 'DIGEST')) === before) return;
+  const commands = latest.map(({ args }) => formatCommand(args).slice(0, 300));
+  throw new Error(`the log does not have what is there, since one of these:\n${commands.join('\n')}`);
 }
