@@ -127,6 +127,11 @@ export class CommandContext {
     return this.keyspace.now === 0;
   }
 
+  /** As `now`, and the time also while a log is loaded: what spans that a command gives are counted from. */
+  get present(): number {
+    return this.keyspace.now === 0 ? Date.now() : this.keyspace.now;
+  }
+
   // ---- keys and records ----
 
   /** The locked shard of a key argument. */

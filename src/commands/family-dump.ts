@@ -243,7 +243,7 @@ function numberOption(cx: CommandContext, arg: number, max: bigint, text: string
 /** The expiry that argument 2 says, in ms; -1: none. @returns null after an error */
 function expiryArgument(cx: CommandContext, absolute: boolean): number | bigint | null {
   const ttl = cx.argInteger(2);
-  if (ttl >= 0 && ttl < SAFE_MS) return ttl === 0 ? -1 : absolute ? ttl : ttl + cx.now;
+  if (ttl >= 0 && ttl < SAFE_MS) return ttl === 0 ? -1 : absolute ? ttl : ttl + cx.present;
   const exact = parseInteger64(cx.input, cx.argOff[2]!, cx.argLen[2]!);
   if (exact === null || exact < 0n) {
     cx.error(exact === null ? ErrorText.NotInteger : ErrorText.BadTtl);
@@ -251,7 +251,7 @@ function expiryArgument(cx: CommandContext, absolute: boolean): number | bigint 
   }
   if (absolute) return exact;
   // Redis's sum overflows to a time long ago.
-  const at = exact + BigInt(cx.now);
+  const at = exact + BigInt(cx.present);
   return at > INT64_MAX ? 0 : at;
 }
 

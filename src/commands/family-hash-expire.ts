@@ -93,7 +93,7 @@ function expiryArgument(cx: CommandContext, arg: number, seconds: boolean, relat
     return NaN;
   }
   const ms = seconds ? value * 1000 : value;
-  const base = relative ? cx.now : 0;
+  const base = relative ? cx.present : 0;
   if (ms > FIELD_EXPIRY_MAX - base) {
     cx.error(invalidExpire(cx.command.name));
     return NaN;

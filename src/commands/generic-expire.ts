@@ -100,7 +100,7 @@ function expireConditions(cx: CommandContext): number {
 function expireTime(cx: CommandContext, seconds: boolean, relative: boolean): number | bigint {
   const value = cx.argInteger(2);
   const ms = seconds ? value * 1000 : value;
-  if (ms > -SAFE_MS && ms < SAFE_MS) return relative ? ms + cx.now : ms;
+  if (ms > -SAFE_MS && ms < SAFE_MS) return relative ? ms + cx.present : ms;
   return largeExpireTime(cx, seconds, relative);
 }
 
@@ -110,7 +110,7 @@ function largeExpireTime(cx: CommandContext, seconds: boolean, relative: boolean
     cx.error(ErrorText.NotInteger);
     return INVALID;
   }
-  const base = relative ? BigInt(cx.now) : 0n;
+  const base = relative ? BigInt(cx.present) : 0n;
   // As in Redis, only overflow upwards is looked for when the base is added; downwards it can't happen.
   const fits = !seconds || (value <= INT64_MAX / 1000n && value >= INT64_MIN / 1000n);
   const ms = seconds ? value * 1000n : value;

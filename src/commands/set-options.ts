@@ -111,7 +111,7 @@ export class SetOptions {
     const amount = cx.argInteger(arg);
     if (amount > 0) {
       const ms = (flags & SECOND_FLAGS) !== 0 ? amount * 1000 : amount;
-      const at = (flags & RELATIVE_FLAGS) !== 0 ? ms + cx.now : ms;
+      const at = (flags & RELATIVE_FLAGS) !== 0 ? ms + cx.present : ms;
       if (at <= Number.MAX_SAFE_INTEGER) {
         this.expireAt = at;
         return true;
@@ -129,7 +129,7 @@ export class SetOptions {
     const inSeconds = (flags & SECOND_FLAGS) !== 0;
     const valid = ms > 0n && !(inSeconds && ms > SECONDS_MAX);
     if (valid && inSeconds) ms *= 1000n;
-    if (valid && (flags & RELATIVE_FLAGS) !== 0) ms += BigInt(cx.now);
+    if (valid && (flags & RELATIVE_FLAGS) !== 0) ms += BigInt(cx.present);
     if (!valid || ms > INT64_MAX) {
       cx.error(invalidExpire(cx.command.name));
       return false;

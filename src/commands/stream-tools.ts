@@ -110,7 +110,7 @@ export function streamTools(cx: CommandContext): StreamTools {
 
 /** Unix time in ms that deliveries are noted with, also while a log is replayed. */
 export function noteTime(cx: CommandContext): number {
-  return cx.replaying ? Date.now() : cx.now;
+  return cx.present;
 }
 
 // ---- keys ----

@@ -16,6 +16,7 @@ import { GlobalWord } from '../memory/layout.ts';
  */
 const GATHER_TURNS = 4;
 const STAR = 0x2a;
+const LF = 0x0a;
 const NOTHING = Buffer.alloc(0);
 
 export class ChangeLog implements SnapshotSink {
@@ -144,7 +145,8 @@ export class ChangeLog implements SnapshotSink {
  */
 function requestStart(cx: CommandContext): number {
   const { argc, argOff, argLen, input } = cx;
-  if (argc < 2) return -1;
+  // An argument of an inline command may stand in the same place, behind blanks: never behind the end of a line.
+  if (argc < 2 || input[argOff[1]! - 1] !== LF) return -1;
   for (let i = 1; i < argc; i++) {
     const len = argLen[i]!;
     if (argOff[i] !== argOff[i - 1]! + argLen[i - 1]! + 2 + headBytes(len)) return -1;

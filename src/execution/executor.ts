@@ -203,7 +203,12 @@ export class Executor implements WaiterTimes {
     } else if (command.place === Place.Worker) {
       return changesAnything(command) ? Outcome.ToKeeper : Outcome.HandOver;
     }
-    if (this.maxMemory !== 0 && this.#keyspace.usedBytes() > this.maxMemory) {
+    if (
+      this.maxMemory !== 0 &&
+      this.#keyspace.usedBytes() > this.maxMemory &&
+      // The commands of a log count on what those before them have made.
+      control[GlobalWord.Loading] === 0
+    ) {
       this.#locks.freeKept();
       const room = this.#events.makeRoom();
       if (!room && (flags & CommandFlag.Denyoom) !== 0) return this.#reject(command, ErrorText.OutOfMemory);
@@ -352,6 +357,8 @@ export class Executor implements WaiterTimes {
   /** Serves those who wait for what a command has changed. */
   #serveWaiters(command: Command): void {
     const waiters = this.#waiters!;
+    // What is loaded may go again before its end: who waits is served when all is there.
+    if (this.#control[GlobalWord.Loading] !== 0) return;
     if (changesAnything(command)) waiters.room.allChanged();
     if (waiters.room.hasReady) waiters.serve(this.#locks, this);
   }

@@ -217,7 +217,7 @@ export class ShardWorker {
     const waiters = this.#waiters;
     if (waiters === null || waiters.room.size === 0) return IDLE_MS;
     waiters.room.noteGone();
-    if (waiters.room.hasReady) {
+    if (waiters.room.hasReady && this.#control[GlobalWord.Loading] === 0) {
       this.#executor.begin();
       this.#executor.serveReady();
       this.#executor.end();

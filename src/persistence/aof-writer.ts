@@ -267,10 +267,16 @@ export class AofWriter {
       this.#log.warning(`Fail to fsync the AOF file: ${strerror(error)}`);
       this.#syncFailed = true;
       this.#note(error);
+      this.#syncAgain();
       return false;
     }
     this.#syncDone();
     return true;
+  }
+
+  /** A sync that has failed is tried again by the next flush, although nothing may be written meanwhile. */
+  #syncAgain(): void {
+    this.#syncedSize = -1;
   }
 
   /** Whether this flush is to wait for the sync that runs. */
@@ -406,7 +412,7 @@ export class AofWriter {
       file.syncs--;
       if (file.closing && file.syncs === 0) this.#closeFile(file);
       if (error === null) this.#backgroundSyncDone(file, total);
-      else this.#backgroundSyncFailed(file, error);
+      else this.#backgroundSyncFailed(error);
       // What has waited for this, goes now.
       if (file === this.#file && this.#postponedSince !== 0 && !this.#inUnit) this.flush(false);
     });
@@ -420,12 +426,12 @@ export class AofWriter {
     this.#clearError();
   }
 
-  #backgroundSyncFailed(file: AofFile, error: Error): void {
+  #backgroundSyncFailed(error: Error): void {
     if (!this.#syncFailed) this.#log.warning(`Fail to fsync the AOF file: ${strerror(error)}`);
     this.#syncFailed = true;
     this.#note(error);
-    // To be tried again, although nothing may be written meanwhile.
-    if (file === this.#file) this.#syncedSize = -1;
+    // Also if it was the file before: writes are refused until a sync has gone well.
+    this.#syncAgain();
   }
 
   #note(error: unknown): void {

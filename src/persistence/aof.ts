@@ -276,7 +276,11 @@ export class AppendOnlyLog {
 
   #cleanUp(): void {
     const isWaiting = this.state === AofState.Waiting;
-    if (isWaiting) this.writer.close();
+    if (isWaiting) {
+      this.writer.close();
+      // Nothing is left whose writing could go well again: writes would be refused for ever.
+      this.writer.forgetErrors();
+    }
     this.files.removeTemporaries(isWaiting);
     this.isRewriting = false;
     this.#lastRewriteSeconds = Math.floor((this.#now() - this.#rewriteStart) / SECOND_MS);

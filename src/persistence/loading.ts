@@ -175,7 +175,16 @@ export class Loading {
     let failure: LoadError | null = null;
     let next = 0;
     let told = false;
-    while (failure === null && scanner.next()) {
+    // What has begun ends before anybody is told of a failure: who is, may go on with the data set.
+    const nextSection = async (): Promise<boolean> => {
+      try {
+        return failure === null && scanner.next();
+      } catch (error) {
+        await Promise.allSettled(busy);
+        throw error;
+      }
+    };
+    while (await nextSection()) {
       if (!told) this.#logFacts(scanner);
       told = true;
       const request: SectionRequest = {
@@ -210,8 +219,8 @@ export class Loading {
     const { log, config } = this.#context;
     const reader = new AofReader(this.#files, log, file.path, file.name, offset);
     if (!reader.open()) throw new LoadError('');
+    const busy: Promise<void>[] = [];
     try {
-      const busy: Promise<void>[] = [];
       let first = true;
       for (;;) {
         const read = reader.next();
@@ -242,11 +251,14 @@ export class Loading {
       await Promise.all(busy);
       this.#before += file.size;
     } finally {
+      // Also after a failure: see #sections.
+      await Promise.allSettled(busy);
       reader.close();
     }
   }
 
-  #check({ refused, error, unknown }: ReplayResult, file: AofFileToLoad): void {
+  #check({ refused, error, unknown, fault }: ReplayResult, file: AofFileToLoad): void {
+    if (fault !== null) throw this.#refuse(`${fault} reading the append only file ${file.name}`, '');
     if (unknown !== null)
       throw this.#refuse(`Unknown command '${unknown}' reading the append only file ${file.name}`, '');
     if (refused > 0)

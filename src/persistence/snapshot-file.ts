@@ -39,6 +39,9 @@ export class OutputFile implements RdbOutput {
   #synced = 0;
   #syncs = 0;
   #closed = false;
+  #isOpen = true;
+  /** Told at the end, once no sync runs any more: an error is told to one sync of those that it meets. */
+  #finished: ((error: Error | null) => void) | null = null;
   /** What a sync in the background has failed with. */
   #failure: Error | null = null;
 
@@ -55,11 +58,19 @@ export class OutputFile implements RdbOutput {
     this.#written += len;
     if (!this.incrementalSync || this.#syncs > 0 || this.#written - this.#synced < SYNC_BYTES) return;
     this.#synced = this.#written;
+    this.#sync();
+  }
+
+  #sync(): void {
     this.#syncs++;
     this.#files.fdatasyncLater(this.#fd, (error) => {
       this.#syncs--;
       this.#failure ??= error;
-      if (this.#closed && this.#syncs === 0) this.#files.close(this.#fd);
+      if (this.#syncs > 0) return;
+      if (this.#closed) this.#closeFile();
+      if (this.#finished === null) return;
+      this.#close();
+      this.#finished(this.#failure);
     });
   }
 
@@ -69,13 +80,8 @@ export class OutputFile implements RdbOutput {
 
   /** @param done called when all is on the disk, and the file closed */
   finish(done: (error: Error | null) => void): void {
-    this.#syncs++;
-    this.#files.fdatasyncLater(this.#fd, (error) => {
-      this.#syncs--;
-      const failure = error ?? this.#failure;
-      this.#close();
-      done(failure);
-    });
+    this.#finished = done;
+    this.#sync();
   }
 
   /** Gives up: closes and removes the file, as far as that is possible. */
@@ -89,6 +95,17 @@ export class OutputFile implements RdbOutput {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#syncs === 0) this.#files.close(this.#fd);
+    if (this.#syncs === 0) this.#closeFile();
+  }
+
+  #closeFile(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    try {
+      this.#files.close(this.#fd);
+    } catch (error) {
+      // Some file systems tell only now that they have no room.
+      this.#failure ??= error as Error;
+    }
   }
 }

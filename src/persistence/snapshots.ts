@@ -5,9 +5,11 @@
 // One that FLUSHALL or SWAPDB has voided begins again. Log texts are Redis's, but for those on child processes.
 
 import { strerror } from '../config/system-error.ts';
+import { toUtf8 } from '../config/tokenize.ts';
 import { RefusedError } from '../execution/control-port.ts';
 import { abortSnapshot, VoidReason } from '../keyspace/snapshot.ts';
 import type { ChangeMerger } from '../memory/change-ring.ts';
+import { GlobalWord } from '../memory/layout.ts';
 import { PersistenceGauge as Gauge } from '../metrics/stats.ts';
 import { AofState, type AppendOnlyLog } from './aof.ts';
 import { CommandsFile } from './commands-file.ts';
@@ -41,6 +43,9 @@ interface Running {
   /** Tells its mark from those of others that were given up before they had begun. */
   readonly request: number;
   readonly startedAt: number;
+  /** Of a save: where it goes, `dir` and `dbfilename` as they were when it began. */
+  readonly directory: string;
+  readonly fileName: string;
   readonly job: SnapshotJob;
   /** What the rings held when all shards were saved. */
   rest: Int32Array | null;
@@ -62,6 +67,8 @@ export class Snapshots {
    * so that these may be read first.
    */
   #early: (() => void)[] = [];
+  /** Nothing begins: the data set is being replaced. */
+  #isHeld = false;
   #lastSaveFailed = false;
   #lastTry = 0;
   #requests = 0;
@@ -178,6 +185,17 @@ export class Snapshots {
     if (this.#running !== null) this.#end(GIVEN_UP, true);
   }
 
+  /** Gives up what runs and lets nothing begin, while the data set is replaced: what is due waits until `goOn`. */
+  hold(): void {
+    this.#isHeld = true;
+    this.giveUp();
+  }
+
+  goOn(): void {
+    this.#isHeld = false;
+    this.#next();
+  }
+
   /** Gives up a rewrite that runs: the log is switched on or off. */
   giveUpRewrite(): void {
     if (this.rewrites) this.#end(GIVEN_UP, true);
@@ -213,7 +231,10 @@ export class Snapshots {
     const running = this.#running;
     if (running === null || running.job.mark !== null || running.request !== mark.request) {
       // It was given up before it had begun.
-      abortSnapshot(this.#context.words, mark.snapshot);
+      const { words } = this.#context;
+      abortSnapshot(words, mark.snapshot);
+      // The keeper has begun to tell of commands with it, and the log was switched off meanwhile.
+      if (this.#aof.state === AofState.Off) Atomics.store(words, GlobalWord.ChangesWanted, 0);
       return;
     }
     running.job.mark = mark;
@@ -346,7 +367,7 @@ export class Snapshots {
 
   /** Begins what has waited for the end of another snapshot. */
   #next(): void {
-    if (this.#running !== null) return;
+    if (this.#running !== null || this.#isHeld) return;
     if (this.#saveWaiting.length > 0) this.#begin(Purpose.Save, false, this.#saveWaiting.splice(0), []);
     else if (this.#saveScheduled && this.#mayTry) this.#beginBackgroundSave([]);
     else if (this.#aof.isRewriteDue && !this.#aof.limit.isLimited(Date.now()))
@@ -363,7 +384,9 @@ export class Snapshots {
 
   #begin(purpose: Purpose, background: boolean, waiting: Told[], beginning: Told[]): void {
     const rdb = purpose === Purpose.Save || this.#context.config.getBool('aof-use-rdb-preamble');
-    const output = this.#open(purpose);
+    const directory = workingDirectory() ?? '';
+    const fileName = this.#context.config.getText('dbfilename');
+    const output = this.#open(purpose, directory);
     if (typeof output === 'string') {
       this.#cannotBegin(purpose, background);
       for (const tell of [...beginning, ...waiting]) tell(output);
@@ -372,7 +395,8 @@ export class Snapshots {
     const job = new SnapshotJob(rdb ? new RdbFile(output) : new CommandsFile(output));
     const request = ++this.#requests;
     this.#running = {
-      purpose, background, rdb, request, startedAt: Date.now(), job, rest: null, finishing: false, beginning, waiting,
+      purpose, background, rdb, request, startedAt: Date.now(), directory, fileName, job, rest: null, finishing: false, beginning,
+      waiting,
     }; // biome-ignore format: short
     this.#early.length = 0;
     this.publish();
@@ -380,11 +404,11 @@ export class Snapshots {
   }
 
   /** @returns the file, or what went wrong, which the log tells */
-  #open(purpose: Purpose): OutputFile | string {
+  #open(purpose: Purpose, directory: string): OutputFile | string {
     const { log } = this.#context;
     const saves = purpose === Purpose.Save;
     if (!saves && !this.#aof.files.makeDirectory()) return 'no directory';
-    const path = saves ? pathIn('', `temp-${process.pid}.rdb`) : this.#aof.temporaryBase;
+    const path = saves ? pathIn(directory, temporaryName()) : this.#aof.temporaryBase;
     try {
       return new OutputFile(this.#files, path);
     } catch (error) {
@@ -392,7 +416,7 @@ export class Snapshots {
       if (!saves) log.warning(`Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): ${reason}`);
       else
         log.warning(
-          `Failed opening the temp RDB file ${String(path)} (in server root dir ${rootDirectory()}) for saving: ${reason}`,
+          `Failed opening the temp RDB file ${temporaryName()} (in server root dir ${directory || UNKNOWN}) for saving: ${reason}`,
         );
       return reason;
     }
@@ -471,20 +495,19 @@ export class Snapshots {
 
   /** @returns '' or what went wrong, which the log tells */
   #giveName(running: Running): string {
-    const { log, config } = this.#context;
-    const { path } = running.job.file.output;
-    const name = config.getString('dbfilename');
+    const { log } = this.#context;
+    const { directory, fileName, job } = running;
     try {
-      this.#files.rename(path, pathIn('', config.getText('dbfilename')));
+      this.#files.rename(job.file.output.path, pathIn(directory, fileName));
     } catch (error) {
       const reason = strerror(error);
       log.warning(
-        `Error moving temp DB file ${String(path)} on the final destination ${name} (in server root dir ${rootDirectory()}): ${reason}`,
+        `Error moving temp DB file ${temporaryName()} on the final destination ${toUtf8(fileName)} (in server root dir ${directory || UNKNOWN}): ${reason}`,
       );
       return reason;
     }
     try {
-      this.#files.fsyncDirectory('.');
+      this.#files.fsyncDirectory(directory || '.');
       return '';
     } catch (error) {
       log.warning(`Failed to fsync directory while saving DB: ${strerror(error)}`);
@@ -525,12 +548,18 @@ export class Snapshots {
   }
 }
 
-/** The working directory, as log lines have it. */
-function rootDirectory(): string {
+/** What log lines say of a working directory that was removed, as Redis's. */
+const UNKNOWN = 'unknown';
+
+/** @returns null if it was removed */
+function workingDirectory(): string | null {
   try {
     return process.cwd();
   } catch {
-    // It was removed: Redis says the same.
-    return 'unknown';
+    return null;
   }
+}
+
+function temporaryName(): string {
+  return `temp-${process.pid}.rdb`;
 }

@@ -398,9 +398,11 @@ export class PersistenceWorker implements ChangeSink {
   /** DEBUG RELOAD. @throws RefusedError */
   async #reload({ save, flush, merge }: ReloadOptions): Promise<string> {
     const { config, log } = this.context;
-    if (save && (await this.#snapshots.saveNow()) !== '') throw new RefusedError('ERR');
     const path = pathIn('', config.getText('dbfilename'));
     await this.#anew(
+      async () => {
+        if (save && (await this.#snapshots.saveNow()) !== '') throw new RefusedError('ERR');
+      },
       flush,
       async () => {
         const facts = this.#files.stat(path);
@@ -417,10 +419,13 @@ export class PersistenceWorker implements ChangeSink {
   async #reloadLog(): Promise<string> {
     const { files, writer } = this.#aof;
     const failure = 'ERR Error trying to load the AOF files, check server logs.';
-    this.#drainAll();
-    // Without a log, that of an earlier time.
-    if (this.#aof.state === AofState.Off ? !files.load() : !writer.sync()) throw new RefusedError(failure);
     await this.#anew(
+      async () => {
+        this.#drainAll();
+        // Without a log, that of an earlier time.
+        if (this.#aof.state === AofState.Off ? !files.load() : !writer.sync())
+          throw new RefusedError(failure);
+      },
       true,
       async () => {
         const plan = files.plan();
@@ -434,15 +439,24 @@ export class PersistenceWorker implements ChangeSink {
     return 'OK';
   }
 
-  /** Replaces the data set by one that is loaded. Nothing of it is told: the files have it. */
-  async #anew(flush: boolean, load: () => Promise<void>, failure: string): Promise<void> {
+  /**
+   * Replaces the data set by one that is loaded. Nothing of it is told: the files have it.
+   * @param before done when nobody changes anything any more: what is not in the files by then is lost
+   */
+  async #anew(
+    before: () => Promise<void>,
+    flush: boolean,
+    load: () => Promise<void>,
+    failure: string,
+  ): Promise<void> {
     const { words, stats, control } = this.context;
-    this.#snapshots.giveUp();
     Atomics.store(words, GlobalWord.Loading, 1);
     this.#loaded = false;
     try {
       // What is still being run belongs to what was before.
       await control.call('settle');
+      await before();
+      this.#snapshots.hold();
       if (flush) await this.context.keeper('empty-databases');
       await load();
     } catch (error) {
@@ -453,6 +467,7 @@ export class PersistenceWorker implements ChangeSink {
       this.#loaded = true;
       this.#publish();
       this.#loading.end();
+      this.#snapshots.goOn();
     }
   }
 

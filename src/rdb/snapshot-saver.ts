@@ -49,6 +49,8 @@ export class SnapshotSaver implements RecordSaver, Pause {
   #snapshot = 0;
   #db = 0;
   #restedAt = 0;
+  /** Whether the entry that is being written has gone out in part: what is sent next ends it. */
+  #isBegun = false;
 
   constructor(keyspace: Keyspace, config: ConfigStore, sink: SnapshotSink) {
     this.sink = sink;
@@ -79,7 +81,9 @@ export class SnapshotSaver implements RecordSaver, Pause {
 
   send(): void {
     const { out } = this.#writer;
-    if (out.length > 0) this.#put(false, out.length);
+    // Nothing may be left of an entry when its last part was sent in a pause: its end is to be told all the same.
+    if (out.length > 0 || this.#isBegun) this.#put(false, out.length);
+    this.#isBegun = false;
     this.#writer.reset();
   }
 
@@ -116,8 +120,10 @@ export class SnapshotSaver implements RecordSaver, Pause {
     }
     if (out.length < PIECE_BYTES) return;
     // Given up meanwhile: nobody wants the rest.
-    if (Atomics.load(this.#control, GlobalWord.SnapshotActive) === this.#snapshot)
+    if (Atomics.load(this.#control, GlobalWord.SnapshotActive) === this.#snapshot) {
       this.#put(true, out.length);
+      this.#isBegun = true;
+    }
     out.length = 0;
   }
 

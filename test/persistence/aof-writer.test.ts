@@ -352,6 +352,35 @@ describe('a disk that fails', () => {
     expect(desk.writer.syncedTotal).toBe(desk.writer.appendedTotal);
   });
 
+  it('recovers from a sync that failed when nothing was due, though nothing is written meanwhile', () => {
+    using desk = new Desk();
+    desk.put(0, 'SET', 'a', '1');
+    desk.bench.time += 1000;
+    expect(desk.writer.flush(false)).toBe(true);
+    desk.files.held.shift()!(null);
+    desk.files.setRules([faultRule({ call: 'fdatasync', error: 'EIO', times: 1 })]);
+    expect(desk.writer.sync()).toBe(false);
+    expect(desk.writer.isWell).toBe(false);
+    desk.bench.time += 1000;
+    desk.writer.flush(false);
+    desk.files.held.shift()!(null);
+    expect(desk.writer.isWell).toBe(true);
+  });
+
+  it('recovers from a sync that failed on the file before, though nothing is written meanwhile', () => {
+    using desk = new Desk();
+    desk.put(0, 'SET', 'a', '1');
+    desk.bench.time += 1000;
+    desk.writer.flush(false);
+    desk.writer.open(desk.files.open(desk.folder.join('b.aof'), OpenMode.WriteEmpty), 0);
+    desk.files.held.shift()!(Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 }));
+    expect(desk.writer.isWell).toBe(false);
+    desk.bench.time += 1000;
+    desk.writer.flush(false);
+    desk.files.held.shift()!(null);
+    expect(desk.writer.isWell).toBe(true);
+  });
+
   it('leaves whole units in order, whatever fails, and all of them in the end', () => {
     const step = fc.oneof(
       {

@@ -170,6 +170,24 @@ describe('switching on and off', () => {
     ]);
   });
 
+  it('forgets what could not be written while there was no base', () => {
+    using folder = new Folder();
+    const files = new FaultyFiles(systemFiles);
+    const bench = new Bench(folder.path, files);
+    const aof = bench.appendOnly();
+    aof.files.load();
+    aof.enable();
+    aof.beginRewrite();
+    files.setRules([faultRule({ call: 'write', error: 'ENOSPC' })]);
+    put(aof, 'SET', 'lost', '1');
+    expect([aof.writer.flush(false), aof.writer.isWell]).toEqual([false, false]);
+    aof.failRewrite(false);
+    files.setRules([]);
+    aof.beginRewrite();
+    // Nobody can write while it is not well: nothing would ever make it well again.
+    expect(aof.writer.isWell).toBe(true);
+  });
+
   it('knows the files of an earlier time, though the server has not read them', () => {
     using folder = new Folder();
     const before = started(new Bench(folder.path));
