@@ -36,6 +36,8 @@ export class LoadConnection {
   underWay = 0;
   /** Open loop: when this connection's next batch is due. */
   nextDueMs = 0;
+  /** Open loop: when it was last seen with something due and no batch free. */
+  heldMs = 0;
   private readonly batches: readonly Batch[];
   private readonly due: Float64Array;
   private readonly listener: ReplyListener;

@@ -80,7 +80,7 @@ export interface ThreadResult {
   firstError: string;
   elapsedMs: number;
   latencyUs: string;
-  /** Open loop: how late requests were sent, in µs. */
+  /** Open loop: how late requests were sent that could have been, in µs. */
   lagUs: string;
 }
 

@@ -194,6 +194,7 @@ export class LoadThread implements ReplyListener {
       while (connection.nextDueMs <= untilMs && connection.canSend) {
         this.sendDue(connection, nowMs);
       }
+      if (connection.nextDueMs <= untilMs) connection.heldMs = nowMs;
       if (connection.underWay > 0 || connection.nextDueMs <= this.endMs) open++;
     }
     if (open === 0) this.settle!.resolve();
@@ -204,7 +205,10 @@ export class LoadThread implements ReplyListener {
     const dueMs = connection.nextDueMs;
     connection.nextDueMs = dueMs + this.stepMs;
     fillBatch(connection.nextBatch, this.keys, this.spec.keyDigits);
-    if (dueMs >= this.measureFromMs) this.lag.recordValue(Math.round((nowMs - dueMs) * 1000));
+    if (dueMs >= this.measureFromMs) {
+      // what the server held up is not the generator's delay
+      this.lag.recordValue(Math.round((nowMs - Math.max(dueMs, connection.heldMs)) * 1000));
+    }
     connection.send(dueMs);
   }
 

@@ -5,11 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { askServer } from '../../native-free-bench/control.ts';
-import { runLoad } from '../../native-free-bench/load/generator.ts';
+import { askServer, fillServer, withControl } from '../../native-free-bench/control.ts';
+import { runLoad, startLoad } from '../../native-free-bench/load/generator.ts';
 import { KEY, VALUE } from '../../native-free-bench/load/requests.ts';
 import { LOAD_DEFAULTS, type LoadSpec } from '../../native-free-bench/load/spec.ts';
 import { findProgram } from '../../native-free-bench/machine.ts';
+import { preload } from '../../native-free-bench/measure.ts';
+import { sleep } from '../../native-free-bench/measure-parts.ts';
+import {
+  configure,
+  sampleHalfRateSave,
+  sampleLogCost,
+  sampleSaveAndLoad,
+  sampleSaveMemory,
+} from '../../native-free-bench/measure-persistence.ts';
 import { parseServer, Server } from '../../native-free-bench/servers.ts';
 import { checkXml } from './xml.ts';
 
@@ -180,6 +189,31 @@ describe.skipIf(!redisInstalled)('the load generator on redis-server', () => {
     });
   });
 
+  it('ends when it is told to, and counts what was due before', async () => {
+    await withRedis(async (base, server) => {
+      for (const spec of [{ ...base, rate: 2000, warmupSeconds: 0.1 }, base]) {
+        const running = startLoad({ ...spec, threads: 2, seconds: 600 });
+        await running.measuring;
+        await askServer(server.port, [['CLIENT', 'PAUSE', '300']]);
+        await sleep(200);
+        running.stop();
+        const result = await running.done;
+        expect(result.requests).toBeGreaterThan(0);
+        // a closed loop counts the replies that came before; an open loop, what was due before
+        if ('rate' in spec) expect(result.latencyUs.max).toBeGreaterThanOrEqual(100_000);
+        else expect(result.elapsedMs).toBeGreaterThanOrEqual(200);
+      }
+    });
+  });
+
+  it('that is ended before it began has nothing to tell', async () => {
+    await withRedis(async (base) => {
+      const running = startLoad({ ...base, rate: 2000, seconds: 600 });
+      running.stop();
+      expect(await running.done).toMatchObject({ requests: 0, errors: 0 });
+    });
+  });
+
   it('counts errors and misses', async () => {
     await withRedis(async (base) => {
       const failing = await runLoad({ ...base, mix: [{ command: ['NOPE', KEY], weight: 1 }], requests: 60 });
@@ -187,6 +221,109 @@ describe.skipIf(!redisInstalled)('the load generator on redis-server', () => {
       expect(failing.firstError).toContain("unknown command 'NOPE'");
       const missing = await runLoad({ ...base, mix: [GET], requests: 60 });
       expect(missing.nulls).toBe(missing.requests);
+    });
+  });
+});
+
+describe.skipIf(!redisInstalled)('the control connection', () => {
+  it('fills a server in pipelines and tells the first refusal', async () => {
+    const server = await Server.start(parseServer('redis'));
+    try {
+      const commands = Array.from({ length: 1001 }, (_, i) => ['SADD', 'set', `member:${i}`]);
+      await fillServer(server.port, commands);
+      expect(await askServer(server.port, [['SCARD', 'set']])).toEqual([1001]);
+      await expect(fillServer(server.port, [...commands, ['LPUSH', 'set', 'x']])).rejects.toThrow(
+        'WRONGTYPE',
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('fails when the server closes it, and after that', async () => {
+    const server = await Server.start(parseServer('redis'));
+    try {
+      await withControl(server.port, async (control) => {
+        await expect(control.ask('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'no')).resolves.toBe(1);
+        await expect(control.ask('PING')).rejects.toThrow(/closed/);
+        await expect(control.ask('PING')).rejects.toThrow(/closed/);
+      });
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe.skipIf(!redisInstalled)('samples of persistence, on redis-server', () => {
+  const settings = {
+    quick: true,
+    threads: 1,
+    benchmarkThreads: 1,
+    redisBenchmark: undefined,
+    requests: undefined,
+  };
+  const KEYS = 20_000;
+
+  async function withServers(
+    count: number,
+    work: (...servers: Server[]) => Promise<void>,
+    args: readonly string[] = [],
+  ): Promise<void> {
+    const servers: Server[] = [];
+    try {
+      for (let i = 0; i < count; i++) servers.push(await Server.start(parseServer('redis'), args));
+      for (const server of servers) await preload(server, KEYS, 32, 1);
+      await work(...servers);
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
+    }
+  }
+
+  it('compare a log with none', async () => {
+    await withServers(2, async (server, twin) => {
+      await configure(server!, { appendfsync: 'everysec', appendonly: 'yes' });
+      const work = { load: { pipeline: 4, mix: [SET] }, seconds: { full: 1, quick: 0.1 } };
+      const sample = await sampleLogCost(work, server!, twin!, settings);
+      expect(sample['partPercent']).toBeCloseTo((100 * sample['rps']!) / sample['rpsWithoutLog']!);
+      const on = await withControl(server!.port, (control) => control.info('persistence'));
+      const off = await withControl(twin!.port, (control) => control.info('persistence'));
+      expect([on.get('aof_enabled'), off.get('aof_enabled')]).toEqual(['1', '0']);
+      // the log holds what was set, and no base was written over it meanwhile
+      expect(Number(on.get('aof_current_size'))).toBeGreaterThan(Number(on.get('aof_base_size')));
+    });
+  });
+
+  it('take snapshots, their files, a start with them, and what clients and memory feel', async () => {
+    await withServers(1, async (server) => {
+      const saved = await sampleSaveAndLoad(server!);
+      expect(saved).toMatchObject({ keys: KEYS });
+      expect(saved['fileMb']).toBeGreaterThan((KEYS * 48) / 1e6);
+      expect(saved['saveMs']).toBeGreaterThan(0);
+      expect(saved['loadMs']).toBeGreaterThan(0);
+      const load = { pipeline: 1, mix: [GET, SET] };
+      const seconds = { full: 1, quick: 0.2 };
+      const felt = await sampleHalfRateSave({ load, seconds }, server!, settings, 1000);
+      expect(felt['timesUsual']).toBeCloseTo(felt['duringP99Us']! / felt['usualP99Us']!);
+      expect(felt['forkUs']).toBeGreaterThan(0);
+      const rate = { full: 1000, quick: 1000 };
+      const memory = await sampleSaveMemory({ load: { pipeline: 1, mix: [SET] }, rate }, server!, settings);
+      expect(memory['usedMb']).toBeGreaterThan(1);
+      expect(memory['extraMb']).toBeGreaterThanOrEqual(0);
+      const stats = await withControl(server!.port, (control) => control.info('persistence'));
+      expect(stats.get('rdb_saves')).toBe('3');
+    });
+  });
+
+  it('fail when the snapshot leaves no file', async () => {
+    await withServers(1, (server) => expect(sampleSaveAndLoad(server!)).rejects.toThrow('dump.rdb'), [
+      '--dbfilename',
+      'elsewhere.rdb',
+    ]);
+  });
+
+  it('fail when a directive is refused', async () => {
+    await withServers(1, async (server) => {
+      await expect(configure(server!, { appendfsync: 'sometimes' })).rejects.toThrow('appendfsync');
     });
   });
 });
@@ -237,6 +374,8 @@ describe('the load generator on a server of the test', () => {
       expect(result.requests).toBeGreaterThanOrEqual(800);
       expect(result.latencyUs.max).toBeGreaterThan(350_000);
       expect(result.latencyUs.p90).toBeGreaterThan(200_000);
+      // one connection has not so many batches: most were sent late, which was the server's fault
+      expect(result.lagUs.p50).toBeLessThan(100_000);
     } finally {
       server.close();
     }

@@ -1,12 +1,20 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compact, drawChart, escapeXml, scaleEnd } from '../../native-free-bench/chart.ts';
 import { parseOptions } from '../../native-free-bench/options.ts';
-import { parseCpuSeconds, parseMachineSeconds } from '../../native-free-bench/process-stats.ts';
+import {
+  memoryWithChildren,
+  parseCpuSeconds,
+  parseMachineSeconds,
+  parseProportionalBytes,
+  residentBytes,
+} from '../../native-free-bench/process-stats.ts';
 import { parseCsv } from '../../native-free-bench/redis-benchmark.ts';
 import {
+  formatTarget,
   type Heading,
   jsonReport,
   judge,
@@ -29,6 +37,10 @@ const HEADING: Heading = {
   redisBenchmark: 'redis-benchmark 7.0.15',
   options: [],
 };
+
+/** A program that holds 300 MB and says so. */
+const HOLDER =
+  'const b = Buffer.alloc(3e8, 1); console.log(b.length); process.stdin.on("end", () => b).resume()';
 
 function scenario(name: string, metrics: Metric[]): Scenario {
   return { name, work: { kind: 'start' }, metrics };
@@ -112,8 +124,18 @@ describe('rows', () => {
     expect(judge({ kind: 'ratio-max', value: 1 }, 9, 1.01)).toBe('above');
     expect(judge({ kind: 'max', value: 85 }, 85, undefined)).toBe('ok');
     expect(judge({ kind: 'max', value: 85 }, 85.1, 0.5)).toBe('above');
+    expect(judge({ kind: 'min', value: 90 }, 90, 0.1)).toBe('ok');
+    expect(judge({ kind: 'min', value: 90 }, 89.9, undefined)).toBe('below');
     expect(judge({ kind: 'ratio-min', value: 1 }, 9, undefined)).toBe('none');
     expect(judge(undefined, 9, 9)).toBe('none');
+  });
+
+  it('tell a target with its unit when it is no ratio', () => {
+    const metric: Metric = { key: 'part', title: 'part', unit: '%', better: 'higher' };
+    expect(formatTarget(metric)).toBe('');
+    expect(formatTarget({ ...metric, target: { kind: 'min', value: 90 } })).toBe('≥ 90.0 %');
+    expect(formatTarget({ ...metric, target: { kind: 'max', value: 2 } })).toBe('≤ 2.00 %');
+    expect(formatTarget({ ...metric, target: { kind: 'ratio-max', value: 2 } })).toBe('≤ 2.00');
   });
 
   it('print as a table', () => {
@@ -270,6 +292,29 @@ describe('scenarios', () => {
     expect(chosen(['default-set'], true)).toHaveLength(40);
     expect(() => chosen(['nope'], true)).toThrow('nope');
   });
+
+  it('are chosen by family, too', () => {
+    const chosen = selectGroups(GROUPS, { only: ['persistence'], redisBenchmarkInstalled: false });
+    expect(chosen.map((group) => group.name)).toEqual([
+      'persistence-everysec',
+      'persistence-always',
+      'persistence-snapshots',
+    ]);
+    expect(chosen.flatMap((group) => group.scenarios)).toHaveLength(7);
+  });
+
+  it('have figures of their own in each', () => {
+    for (const { name, metrics } of GROUPS.flatMap((group) => group.scenarios)) {
+      const keys = metrics.map((metric) => metric.key);
+      expect(new Set(keys).size, name).toBe(keys.length);
+    }
+  });
+
+  it('with the cost of a log have a server without one to compare with', () => {
+    const compared = GROUPS.filter((group) => group.scenarios.some((one) => one.work.kind === 'log-cost'));
+    expect(compared).toHaveLength(1);
+    for (const group of compared) expect(group).toMatchObject({ twin: true, config: { appendonly: 'yes' } });
+  });
 });
 
 describe('what other programs print', () => {
@@ -293,5 +338,27 @@ describe('what other programs print', () => {
     const stat = `12 (a) b (c) S 1 12 12 0 -1 4194560 5 0 0 0 ${150} ${50} 0 0 20 0 11 0`;
     expect(parseCpuSeconds(stat)).toBe(2);
     expect(parseMachineSeconds('cpu  100 20 80 9000 5 1 7 0 0 0\ncpu0 1 1 1 1\n')).toBe(2);
+  });
+
+  it('/proc/PID/smaps_rollup: the proportional set size', () => {
+    const text = '55d0-7ffe ---p 00000000 00:00 0  [rollup]\nRss:  9000 kB\nPss:  5120 kB\nPss_Dirty: 7 kB\n';
+    expect(parseProportionalBytes(text)).toBe(5120 * 1024);
+    expect(parseProportionalBytes('')).toBeUndefined();
+  });
+
+  it.skipIf(process.platform !== 'linux')('the kernel: memory of a process with its children', async () => {
+    const alone = memoryWithChildren(process.pid)!;
+    expect(alone).toBeGreaterThan(1e6);
+    expect(alone).toBeLessThan(2 * residentBytes(process.pid)!);
+    const child = spawn(process.execPath, ['-e', HOLDER]);
+    try {
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      const parts = [process.pid, child.pid!].map((pid) => memoryWithChildren(pid)!);
+      expect(parts[1]).toBeGreaterThan(3e8);
+      expect(parts[0]).toBeGreaterThan(parts[1]!);
+    } finally {
+      child.kill('SIGKILL');
+    }
+    expect(memoryWithChildren(2 ** 22 + 1)).toBeUndefined();
   });
 });
