@@ -28,6 +28,7 @@ const BLOCKS: readonly (readonly [Kept, number, number, number])[] = [
 ];
 const WRITERS = 5;
 const SHARERS = 3;
+const SAVES_LIMIT_MS = 5000;
 const BALLAST_KEYS = 8000;
 const BALLAST_DATABASE = 14;
 /** Rounds of which the files are shown to Redis's tools, and loaded by a redis-server. */
@@ -60,6 +61,7 @@ class Run {
   #rounds = 0;
   #duringLoad = 0;
   #killed = false;
+  #saves = 0;
 
   constructor(kept: Kept, topology: readonly string[], random: Random) {
     this.#kept = kept;
@@ -131,6 +133,7 @@ class Run {
     const disturbed = this.#disturb();
     // With `everysec`, rounds of more than two seconds tell most.
     const long = this.#kept === 'everysec' && this.#random() < 0.3;
+    if (this.#kept === 'saved') await this.#someSaves();
     await sleep(long ? 2000 + this.#random() * 700 : 20 + this.#random() * 500);
     server.assertAlive();
     this.#killed = true;
@@ -172,6 +175,14 @@ class Run {
       expect(await client.call('INFO', 'persistence')).toContain('rdb_last_bgsave_status:ok');
     }
     for (const [i, writer] of this.#writers.entries()) writer.floor = before[i]!;
+    this.#saves++;
+  }
+
+  /** Waits for the end of none to two saves, on a machine that is not too busy. */
+  async #someSaves(): Promise<void> {
+    const goal = this.#saves + pick(this.#random, 3);
+    const end = Date.now() + SAVES_LIMIT_MS;
+    while (this.#saves < goal && Date.now() < end) await sleep(2);
   }
 
   async #killWhileLoading(): Promise<void> {
