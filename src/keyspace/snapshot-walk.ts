@@ -83,6 +83,7 @@ export class SnapshotWalker implements FreeLocks {
     const { saver } = this.#keyspace;
     if (walk > 0 && saver === null) return IDLE_MS;
     if (walk !== this.#walk) this.#begin(walk);
+    if (walk > 0 && Atomics.load(this.#control, GlobalWord.SnapshotHeld) !== 0) return WAIT_MS;
     if (this.#owed > 0) return this.#delay();
     const deadline = now + STEP_MS;
     let end = now;

@@ -108,6 +108,8 @@ export const GlobalWord = {
   SnapshotEpoch: 928,
   SnapshotLast: 929,
   SnapshotVoided: 930,
+  /** 1 while walks are to wait: what they have sent is kept until somebody's large value is whole. */
+  SnapshotHeld: 931,
   /** 1 while the persistence worker looks for changes every few ms without being told. */
   Draining: 992,
   /** Why writes are refused: a `WriteError`. */

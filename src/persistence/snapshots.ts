@@ -392,7 +392,9 @@ export class Snapshots {
       for (const tell of [...beginning, ...waiting]) tell(output);
       return;
     }
-    const job = new SnapshotJob(rdb ? new RdbFile(output) : new CommandsFile(output));
+    this.#holdWalks(false);
+    const file = rdb ? new RdbFile(output) : new CommandsFile(output);
+    const job = new SnapshotJob(file, (on) => this.#holdWalks(on));
     const request = ++this.#requests;
     this.#running = {
       purpose, background, rdb, request, startedAt: Date.now(), directory, fileName, job, rest: null, finishing: false, beginning,
@@ -401,6 +403,10 @@ export class Snapshots {
     this.#early.length = 0;
     this.publish();
     this.#askForIt(this.#running);
+  }
+
+  #holdWalks(on: boolean): void {
+    Atomics.store(this.#context.words, GlobalWord.SnapshotHeld, on ? 1 : 0);
   }
 
   /** @returns the file, or what went wrong, which the log tells */
