@@ -2,7 +2,7 @@
 
 import type { Session } from './session.ts';
 
-/** Names of client types as commands take them. There are no clients of the last three types here. */
+/** Names of client types as commands take them. There are no masters and replicas here. */
 export const CLIENT_TYPES: Readonly<Record<string, ClientType>> = {
   normal: 'normal',
   master: 'master',
@@ -24,8 +24,8 @@ export interface ClientFilter {
 }
 
 /** Clients in MONITOR count as normal ones, as in Redis. */
-export function clientType(_session: Session): ClientType {
-  return 'normal';
+export function clientType(session: Session): ClientType {
+  return session.subscribed ? 'pubsub' : 'normal';
 }
 
 /** @param now unix time in ms */

@@ -1,5 +1,6 @@
 // The line of CLIENT LIST, CLIENT INFO and the log about one client, with Redis 7.4's fields in its order.
 
+import { ChannelKind } from './pubsub-api.ts';
 import type { Session } from './session.ts';
 
 /** What is known of a client beside its session. All in bytes. */
@@ -18,6 +19,7 @@ export interface ClientBuffers {
 export function clientFlags(session: Session): string {
   let flags = '';
   if (session.monitor) flags += 'O';
+  if (session.subscribed) flags += 'P';
   if (session.blocked) flags += 'b';
   if (session.unix) flags += 'U';
   if (session.noEvict) flags += 'e';
@@ -26,8 +28,7 @@ export function clientFlags(session: Session): string {
 }
 
 /**
- * Fields without a meaning here have the value that they have in a Redis without what they tell of: subscriptions
- * and transactions (none), argv-mem (arguments are read where they arrived), rbs, rbp, obl (replies are gathered per
+ * Fields without a meaning here have the value that they have in a Redis without what they tell of: transactions (none), argv-mem (arguments are read where they arrived), rbs, rbp, obl (replies are gathered per
  * thread, not per client).
  * @param now unix time in ms
  * @returns the line, without its end
@@ -45,7 +46,10 @@ export function clientLine(session: Session, buffers: ClientBuffers, now: number
     `idle=${seconds(now - session.lastCommandAt)}`,
     `flags=${clientFlags(session)}`,
     `db=${session.db}`,
-    'sub=0 psub=0 ssub=0 multi=-1 watch=0',
+    `sub=${subscriptions(session, ChannelKind.Channel)}`,
+    `psub=${subscriptions(session, ChannelKind.Pattern)}`,
+    `ssub=${subscriptions(session, ChannelKind.ShardChannel)}`,
+    'multi=-1 watch=0',
     `qbuf=${buffers.queryBufferBytes}`,
     `qbuf-free=${free}`,
     'argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0',
@@ -60,6 +64,10 @@ export function clientLine(session: Session, buffers: ClientBuffers, now: number
     `lib-name=${session.libName}`,
     `lib-ver=${session.libVersion}`,
   ].join(' ');
+}
+
+function subscriptions(session: Session, kind: ChannelKind): number {
+  return session.subscriptions?.names[kind].size ?? 0;
 }
 
 function seconds(ms: number): number {

@@ -19,6 +19,7 @@ export function setMonitor(cx: CommandContext, on: boolean): void {
 export function resetSession(cx: CommandContext): void {
   const session = cx.session;
   setMonitor(cx, false);
+  cx.pubsub.forget(session);
   session.db = 0;
   cx.db = 0;
   session.resp = 2;

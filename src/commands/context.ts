@@ -21,6 +21,7 @@ import { ReplyWriter } from '../protocol/reply-writer.ts';
 import { BlockRequest } from './blocking.ts';
 import { Effects } from './effects.ts';
 import { ErrorText } from './errors.ts';
+import { NoPubSub, type PubSub } from './pubsub-api.ts';
 import type { ControlRequest, ReplyFunction, ServerApi } from './server-api.ts';
 import type { Session } from './session.ts';
 import type { Command } from './table.ts';
@@ -84,6 +85,9 @@ export class CommandContext {
   requested: ControlRequest | null = null;
   /** What lets others have the locks in a long command: the executor of a shard worker. */
   pause: Pause | null = null;
+  readonly pubsub: PubSub;
+  /** What the client is to get behind the reply of the command that runs: messages it has sent to itself. */
+  readonly pushed: Buffer[] = [];
   /** Whether this thread may sleep on locks: true on shard workers, false on acceptors. */
   readonly mayBlock: boolean;
   /** Set by handOver(): the executor drops the reply and lets a shard worker run the command. */
@@ -108,6 +112,7 @@ export class CommandContext {
     this.keyspace = keyspace;
     this.server = server;
     this.mayBlock = mayBlock;
+    this.pubsub = server.pubsub ?? new NoPubSub();
     this.reply = new ReplyWriter();
     this.rec = new RecordView(keyspace.memory);
     this.rec2 = new RecordView(keyspace.memory);

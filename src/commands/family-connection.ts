@@ -13,8 +13,17 @@ const NOT_INT = 'ERR value is out of range, value must between -2147483648 and 2
 /** PING [message] */
 function pingCommand(cx: CommandContext): void {
   if (cx.argc > 2) cx.error(wrongArity('ping'));
+  else if (cx.session.subscribed && cx.session.resp === 2) pongMessage(cx);
   else if (cx.argc === 2) cx.reply.bulkBytes(cx.input, cx.argOff[1]!, cx.argLen[1]!);
   else cx.reply.simpleString('PONG');
+}
+
+/** To a subscriber with RESP2, which can read messages only. */
+function pongMessage(cx: CommandContext): void {
+  cx.reply.arrayHeader(2);
+  cx.reply.bulkString('pong');
+  if (cx.argc === 2) cx.reply.bulkBytes(cx.input, cx.argOff[1]!, cx.argLen[1]!);
+  else cx.reply.emptyBulk();
 }
 
 /** ECHO message */

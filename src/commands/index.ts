@@ -23,6 +23,7 @@ import { listMoveCommands } from './family-list-move.ts';
 import { listSearchCommands } from './family-list-search.ts';
 import { memoryCommands } from './family-memory.ts';
 import { persistenceCommands } from './family-persistence.ts';
+import { pubsubCommands } from './family-pubsub.ts';
 import { serverCommands } from './family-server.ts';
 import { setCommands } from './family-set.ts';
 import { slowlogCommands } from './family-slowlog.ts';
@@ -61,6 +62,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   connectionCommands,
   persistenceCommands,
   clientCommands,
+  pubsubCommands,
   configCommands,
   slowlogCommands,
   latencyCommands,

@@ -10,6 +10,7 @@ import { GlobalWord, ShardCounter } from '../memory/layout.ts';
 import { ERROR_PREFIXES, ServerGauge, Stat } from '../metrics/stats.ts';
 import type { CommandContext } from './context.ts';
 import { flag, type InfoLines } from './info-text.ts';
+import { ChannelKind } from './pubsub-api.ts';
 import { unixMicroseconds } from './server-clock.ts';
 
 const DAY_SECONDS = 86400;
@@ -76,7 +77,7 @@ export function clientLines(cx: CommandContext): InfoLines {
     ['client_recent_max_output_buffer', stats.max(Stat.MaxOutputBuffer)],
     ['blocked_clients', stats.sum(Stat.Blocked)],
     ['tracking_clients', 0],
-    ['pubsub_clients', 0],
+    ['pubsub_clients', cx.pubsub.clients],
     ['watching_clients', 0],
     ['clients_in_timeout_table', stats.sum(Stat.BlockedWithTimeout)],
     ['total_watched_keys', 0],
@@ -120,9 +121,9 @@ export function statsLines(cx: CommandContext): InfoLines {
     ['current_eviction_exceeded_time', Math.floor(stats.sum(Stat.EvictionExceededNowMs))],
     ['keyspace_hits', keyspace.sum(ShardCounter.Hits)],
     ['keyspace_misses', keyspace.sum(ShardCounter.Misses)],
-    ['pubsub_channels', 0],
-    ['pubsub_patterns', 0],
-    ['pubsubshard_channels', 0],
+    ['pubsub_channels', cx.pubsub.distinct(ChannelKind.Channel)],
+    ['pubsub_patterns', cx.pubsub.distinct(ChannelKind.Pattern)],
+    ['pubsubshard_channels', cx.pubsub.distinct(ChannelKind.ShardChannel)],
     ['latest_fork_usec', 0],
     ['total_forks', 0],
     ['migrate_cached_sockets', 0],

@@ -5,6 +5,7 @@ import type { ConfigStore } from '../config/store.ts';
 import type { Logger } from '../log/logger.ts';
 import type { Stats } from '../metrics/stats.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
+import type { PubSub } from './pubsub-api.ts';
 import type { CommandTable } from './table.ts';
 
 /** Writes the reply of a deferred command. Runs on the connection's own thread, `reply.resp` is set. */
@@ -38,6 +39,8 @@ export interface ServerApi {
   readonly table: CommandTable;
   /** Role and number of the calling thread, as INFO threads prints it. */
   readonly threadName: string;
+  /** Absent where nobody can subscribe. */
+  readonly pubsub?: PubSub;
   /**
    * Calls a method of the supervisor (server/control-methods.ts lists them).
    * @returns its result (structured clone)

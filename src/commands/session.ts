@@ -2,6 +2,7 @@
 // The acceptor owns it. A few of its fields travel with input handed to a shard worker and come back changed
 // (`SessionField`); everything else is only touched by commands with Place.Connection, on the acceptor.
 
+import type { Subscriptions } from './pubsub-api.ts';
 import type { Command } from './table.ts';
 
 export const ReplyMode = { On: 0, Off: 1, SkipNext: 2, Skip: 3 } as const;
@@ -27,6 +28,10 @@ export class Session {
   blocked = false;
   /** In MONITOR. */
   monitor = false;
+  /** Has subscribed to something: with RESP2 it may do little else. */
+  subscribed = false;
+  /** To what; null for nothing, and on shard workers. */
+  subscriptions: Subscriptions | null = null;
   /** Remote and local address as CLIENT LIST prints them. */
   address: string;
   localAddress: string;

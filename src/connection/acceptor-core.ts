@@ -1,9 +1,11 @@
 // An acceptor thread: its connections, the executor they share, the rings to the shard workers, its listeners.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import type { ChannelKind } from '../commands/pubsub-api.ts';
 import type { ControlRequest, ReplyFunction } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
+import type { OutputBufferLimit } from '../config/multi-values.ts';
 import { Batch } from '../execution/batch.ts';
 import { Executor } from '../execution/executor.ts';
 import { decodeHandBack, encodeHandOver, encodeLeave, HandOverStatus } from '../execution/hand-over.ts';
@@ -17,6 +19,7 @@ import { GlobalWord, PauseMode, ThreadWord, threadWord } from '../memory/layout.
 import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
+import type { Exchange } from '../pubsub/exchange.ts';
 import { ClientRegistry, clientMethods } from './client-registry.ts';
 import { Connection } from './connection.ts';
 import { ReplyGate } from './reply-gate.ts';
@@ -58,7 +61,12 @@ export class AcceptorCore {
   readonly registry = new ClientRegistry();
   readonly gate: ReplyGate;
   queryBufferLimit = 0;
-  outputLimit = { hard: 0, soft: 0, seconds: 0 };
+  outputLimit: OutputBufferLimit = { hard: 0, soft: 0, seconds: 0 };
+  /** Of clients that have subscribed to something. */
+  subscriberLimit: OutputBufferLimit = { hard: 0, soft: 0, seconds: 0 };
+  /** The connection whose commands are being run. */
+  running: Connection | null = null;
+  readonly exchange: Exchange;
   rateCommands = 0;
   rateBytes = 0;
   rateLimited = false;
@@ -86,10 +94,14 @@ export class AcceptorCore {
       listen: (on: ListenOn) => this.#listen(on),
       'stop-listening': () => this.#stopListening(),
       'close-clients': () => this.#closeClients(),
+      'pubsub-names': ({ kind, pattern }: { kind: ChannelKind; pattern: string | null }) =>
+        this.exchange.names(kind, pattern),
       'monitor-line': (line: Buffer) => this.#feedMonitors(line),
       ...bindMethods(this),
     });
     this.stats = this.thread.stats;
+    this.exchange = this.thread.pubsub!;
+    this.exchange.serve((session) => this.registry.connectionOf(session.id));
     this.table = this.thread.table;
     const evictor = new Evictor(this.thread.keyspace, this.thread.config, this.thread.stats);
     const events = new ThreadEvents(this.thread.control, () => evictUntilRoom(evictor, false));
@@ -173,6 +185,7 @@ export class AcceptorCore {
     if (this.#held.delete(connection)) this.stats.add(Stat.Blocked, -1);
     if (connection.mayWaitForKeys) this.leave(connection.number);
     this.registry.remove(connection.session.id);
+    this.exchange.forget(connection.session);
     if (connection.session.monitor) Atomics.sub(this.#control, GlobalWord.Monitors, 1);
     Atomics.sub(this.#control, GlobalWord.Clients, 1);
     this.stats.add(Stat.Clients, -1);
@@ -205,8 +218,9 @@ export class AcceptorCore {
     const follow = (): void => {
       this.parser.maxBulkLength = config.getMemory('proto-max-bulk-len');
       this.queryBufferLimit = config.getMemory('client-query-buffer-limit');
-      const { normal } = config.getMulti('client-output-buffer-limit');
-      this.outputLimit = { hard: normal.hard, soft: normal.soft, seconds: normal.seconds };
+      const { normal, pubsub } = config.getMulti('client-output-buffer-limit');
+      this.outputLimit = normal;
+      this.subscriberLimit = pubsub;
       const rate = config.getMulti('client-rate-limit');
       this.rateCommands = rate.commandsPerSecond;
       this.rateBytes = rate.bytesPerSecond;
@@ -244,6 +258,8 @@ export class AcceptorCore {
         ring(this.#control, this.thread.start.workerThreads[worker]!);
       }
     }
+    this.exchange.receive();
+    this.exchange.wake();
   }
 
   #listen(on: ListenOn): Promise<string | null> {

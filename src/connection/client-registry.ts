@@ -5,9 +5,10 @@
 import { type ClientFilter, clientMatches } from '../commands/client-filter.ts';
 import { type ClientBuffers, clientLine } from '../commands/client-line.ts';
 import type { Session } from '../commands/session.ts';
+import type { PushTarget } from '../pubsub/hub.ts';
 
 /** What a connection offers. */
-export interface RegisteredClient extends ClientBuffers {
+export interface RegisteredClient extends ClientBuffers, PushTarget {
   readonly session: Session;
   /** Closes at once; replies that it has not taken are lost. */
   kill(): void;
@@ -34,6 +35,11 @@ export class ClientRegistry {
 
   remove(id: number): void {
     this.#clients.delete(id);
+  }
+
+  /** The connection of a client that is there. */
+  connectionOf(id: number): RegisteredClient {
+    return this.#clients.get(id)!;
   }
 
   get size(): number {

@@ -58,14 +58,18 @@ export class Connection {
   /** Runs while client-rate-limit holds the connection back. */
   #rateTimer: NodeJS.Timeout | null = null;
   #softLimitSince = 0;
-  /** Replies that are written at the end of this turn. */
+  /** What is written at the end of this turn: one, or the first of `#unwrittenList`. */
   #unwritten: Buffer | null = null;
+  #unwrittenList: Buffer[] | null = null;
+  #unwrittenBytes = 0;
   /** Bytes of replies that wait for the log to be on disk (appendfsync always), see reply-gate.ts. */
   #held = 0;
   /** What `gate.failure` was when the last commands began to run; and those whose replies are to be written. */
   #failure = 0;
   #unwrittenFailure = 0;
   #closesWhenWritten = false;
+  /** Closes once it has the answer that it waits for. */
+  closesAfterAnswer = false;
   totalInput = 0;
   totalOutput = 0;
 
@@ -99,7 +103,7 @@ export class Connection {
   }
   /** Bytes of replies that the client has not taken. */
   get outputPendingBytes(): number {
-    return this.socket.writableLength + this.#held + (this.#unwritten === null ? 0 : this.#unwritten.length);
+    return this.socket.writableLength + this.#held + this.#unwrittenBytes;
   }
 
   /** Whether it waits for a key, or may do so by now for all that is known here. */
@@ -129,10 +133,12 @@ export class Connection {
     this.#goOn();
   }
 
-  /** Writes bytes of an out-of-band message (MONITOR). */
+  /** Writes bytes of an out-of-band message (MONITOR); behind the reply of the command that runs if it is its own client's. */
   push(bytes: Buffer): void {
     if (this.#closed || this.#closing) return;
-    this.#write(bytes);
+    const core = this.#core;
+    if (core.running === this) core.executor.cx.pushed.push(bytes);
+    else this.#write(bytes);
   }
 
   /** A shard worker is done with the input it was handed. */
@@ -201,7 +207,8 @@ export class Connection {
       idleMs > 0 &&
       this.#waiting === Waiting.No &&
       now - this.session.lastCommandAt > idleMs &&
-      !this.session.monitor
+      !this.session.monitor &&
+      !this.session.subscribed
     ) {
       this.#core.logClose(this, 'Closing idle client');
       this.kill();
@@ -232,9 +239,18 @@ export class Connection {
   /** Runs what the reader holds. */
   #run(): void {
     const core = this.#core;
+    core.exchange.receive();
+    // What has come may have closed this very connection: its client is too slow.
+    if (this.#closed || this.#closing) return;
+    if (core.exchange.post.congested) {
+      this.#waiting = Waiting.Paused;
+      core.retryLater(this);
+      return;
+    }
     const { batch, executor } = core;
     this.#failure = core.gate.failure;
     const before = this.#reader.size;
+    core.running = this;
     executor.begin();
     this.session.lastCommandAt = executor.cx.now;
     let commands = 0;
@@ -249,6 +265,7 @@ export class Connection {
     if (why === BatchEnd.ProtocolError) this.#protocolError();
     else if (why === BatchEnd.Attack) this.#attacked();
     this.#flush();
+    core.running = null;
     executor.end();
     if (why !== BatchEnd.Drained) this.#settle(why);
     else core.stats.raise(Stat.MaxInputBuffer, this.#reader.size);
@@ -297,7 +314,7 @@ export class Connection {
       write(reply);
       if (this.session.replyMode !== ReplyMode.On) applyReplyMode(core.executor.cx, this.session, 0);
       this.#flush();
-      if (closes) this.closeAfterWriting();
+      if (closes || this.closesAfterAnswer) this.closeAfterWriting();
       else this.#goOn();
     };
     work.then(answer, (error: Error) => {
@@ -381,18 +398,28 @@ export class Connection {
    * clients are then woken once, not once per read of ours, which costs more than the write itself.
    */
   #write(bytes: Buffer): void {
-    if (this.#unwritten !== null) this.writeNow();
-    this.#unwritten = bytes;
-    this.#unwrittenFailure = this.#failure;
-    if (bytes.length >= WRITE_NOW_BYTES) this.writeNow();
-    else this.#core.writeLater(this);
+    const { length } = bytes;
+    if (this.#unwritten !== null && (length >= WRITE_NOW_BYTES || this.#unwrittenFailure !== this.#failure)) {
+      this.writeNow();
+    }
+    this.#unwrittenBytes += length;
+    if (this.#unwritten !== null) (this.#unwrittenList ??= [this.#unwritten]).push(bytes);
+    else {
+      this.#unwritten = bytes;
+      this.#unwrittenFailure = this.#failure;
+      if (this.#unwrittenBytes < WRITE_NOW_BYTES) this.#core.writeLater(this);
+    }
+    if (this.#unwrittenBytes >= WRITE_NOW_BYTES) this.writeNow();
   }
 
   /** Writes what was queued. */
   writeNow(): void {
-    const bytes = this.#unwritten;
+    const list = this.#unwrittenList;
+    const bytes = list === null ? this.#unwritten : Buffer.concat(list, this.#unwrittenBytes);
     if (bytes === null) return;
     this.#unwritten = null;
+    this.#unwrittenList = null;
+    this.#unwrittenBytes = 0;
     const { gate } = this.#core;
     if (gate.shut && (this.#held > 0 || !gate.lets(this.#unwrittenFailure))) {
       this.#held += bytes.length;
@@ -426,7 +453,7 @@ export class Connection {
 
   #checkOutputLimit(now: number): void {
     const pending = this.socket.writableLength;
-    const limit = this.#core.outputLimit;
+    const limit = this.session.subscribed ? this.#core.subscriberLimit : this.#core.outputLimit;
     let over = limit.hard > 0 && pending >= limit.hard;
     if (!over && limit.soft > 0 && pending >= limit.soft) {
       if (this.#softLimitSince === 0) this.#softLimitSince = now;
@@ -511,6 +538,8 @@ export class Connection {
   #onClose(): void {
     this.#closed = true;
     this.#unwritten = null;
+    this.#unwrittenList = null;
+    this.#unwrittenBytes = 0;
     this.#endRateWait();
     this.#reader.clear();
     this.#core.forget(this);

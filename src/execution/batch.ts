@@ -78,11 +78,14 @@ export class Batch {
       if (outcome === Outcome.Blocked) return outcome;
       if (outcome !== Outcome.Done && outcome !== Outcome.Close && outcome !== Outcome.Deferred) {
         reader.rewind();
+        if (cx.pushed.length > 0) appendPushed(cx);
         return outcome;
       }
       this.commands++;
+      if (outcome !== Outcome.Deferred && session.replyMode !== ReplyMode.On)
+        applyReplyMode(cx, session, mark);
+      if (cx.pushed.length > 0) appendPushed(cx);
       if (outcome === Outcome.Deferred) return BatchEnd.Deferred;
-      if (session.replyMode !== ReplyMode.On) applyReplyMode(cx, session, mark);
       if (outcome === Outcome.Close) return BatchEnd.Close;
       if (cx.reply.length > REPLY_BYTES) return BatchEnd.ReplyFull;
       if (this.commands >= commandsMax) return BatchEnd.TurnOver;
@@ -108,4 +111,10 @@ export function applyReplyMode(cx: CommandContext, session: Session, mark: numbe
   cx.reply.truncate(mark);
   if (session.replyMode === ReplyMode.SkipNext) session.replyMode = ReplyMode.Skip;
   else if (session.replyMode === ReplyMode.Skip) session.replyMode = ReplyMode.On;
+}
+
+/** Puts what a command has sent to its own client behind its reply; CLIENT REPLY does not hide that. */
+function appendPushed(cx: CommandContext): void {
+  for (const bytes of cx.pushed) cx.reply.raw(bytes, 0, bytes.length);
+  cx.pushed.length = 0;
 }

@@ -169,6 +169,7 @@ export class Executor implements WaiterTimes {
     if (this.#grouped > 0) this.#closeGroup(performance.now());
     this.#locks.endBatch();
     this.#changes?.wake();
+    this.cx.pubsub.wake();
     this.ahead.clear();
     this.#keyspace.meter.flush();
   }
@@ -215,6 +216,8 @@ export class Executor implements WaiterTimes {
     }
     if (control[GlobalWord.WriteError] !== 0 && this.#isStopped(command))
       return this.#reject(command, writeErrorText(control[GlobalWord.WriteError]!));
+    if (cx.session.subscribed && cx.session.resp === 2 && !MAY_SUBSCRIBER_RUN.has(command.name))
+      return this.#reject(command, subscriberMayNot(command.name));
     return this.#run(command);
   }
 
@@ -496,6 +499,23 @@ export class Executor implements WaiterTimes {
       config.watch(name, follow);
     }
   }
+}
+
+const MAY_SUBSCRIBER_RUN: ReadonlySet<string> = new Set([
+  'ping',
+  'subscribe',
+  'ssubscribe',
+  'psubscribe',
+  'unsubscribe',
+  'sunsubscribe',
+  'punsubscribe',
+  'quit',
+  'reset',
+]);
+
+/** With RESP2 a client could not tell replies of other commands from messages. */
+function subscriberMayNot(name: string): string {
+  return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
 }
 
 /** Whether a command changes keys without naming any: FLUSHALL, SWAPDB. */

@@ -3,7 +3,7 @@
 //   acceptor -> worker: run this input for that client       worker -> acceptor: what came of it
 //     0  connection (number of the acceptor's)                 0  connection
 //     1  database                                              1  database
-//     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags
+//     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags (subscribed << 9: only to a worker)
 //     3  client id, low word   4  high word                    3  bytes of input done
 //     5  bytes of name         6  bytes of address             4  status (HandOverStatus)
 //     7  kind (HandOverKind)                                   5  commands run   6  id of the last command   7  bytes of request
@@ -44,9 +44,15 @@ export const HandOverKind = {
 } as const;
 
 const NO_TOUCH = 1 << 8;
+const SUBSCRIBED = 1 << 9;
 
 export function sessionFlags(session: Session): number {
-  return session.resp | (session.replyMode << 4) | (session.noTouch ? NO_TOUCH : 0);
+  return (
+    session.resp |
+    (session.replyMode << 4) |
+    (session.noTouch ? NO_TOUCH : 0) |
+    (session.subscribed ? SUBSCRIBED : 0)
+  );
 }
 
 export function applySessionFlags(session: Session, flags: number): void {
@@ -116,6 +122,7 @@ export function decodeHandOver(message: Buffer, now: number): HandOver {
   session.name = message.toString('latin1', nameAt, addressAt);
   session.db = message.readInt32LE(4);
   applySessionFlags(session, message.readInt32LE(8));
+  session.subscribed = (message.readInt32LE(8) & SUBSCRIBED) !== 0;
   return { connection: message.readInt32LE(0), session, inputAt: addressAt + addressLen };
 }
 

@@ -120,6 +120,7 @@ export class ShardWorker {
       control.poll();
       const worked = this.#serve();
       const wait = Math.min(this.#background.step(performance.now()), this.#tendWaiters());
+      this.#post();
       if (!worked) sleep(this.#control, start.thread, seen, Math.min(wait, IDLE_MS));
       this.#publish();
     }
@@ -270,6 +271,13 @@ export class ShardWorker {
       done = producer.flush();
       this.#ringAcceptor(acceptor);
     }
+  }
+
+  /** Lets what was published go; nobody may publish more than acceptors can take. */
+  #post(): void {
+    const { post } = this.thread.pubsub!;
+    post.wake();
+    while (post.congested) post.waitForRoom(ROOM_WAIT_MS);
   }
 
   #ringAcceptor(acceptor: number): void {

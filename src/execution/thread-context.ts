@@ -10,6 +10,7 @@ import { Keyspace } from '../keyspace/keyspace.ts';
 import { Logger, type LogShare } from '../log/logger.ts';
 import { type SharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { type StatBuffers, Stats } from '../metrics/stats.ts';
+import { Exchange, type ExchangeBuffers } from '../pubsub/exchange.ts';
 import { SnapshotSaver } from '../rdb/snapshot-saver.ts';
 import { ChangeLog } from './change-log.ts';
 import { collectGarbage } from './collect-garbage.ts';
@@ -46,6 +47,7 @@ export interface ThreadStart {
   /** Those of all threads, for the persistence worker. */
   readonly changeRings: readonly SharedArrayBuffer[];
   readonly persistenceThread: number;
+  readonly exchange: ExchangeBuffers;
 }
 
 export class ThreadContext implements ServerApi {
@@ -58,6 +60,8 @@ export class ThreadContext implements ServerApi {
   readonly keyspace: Keyspace;
   readonly log: Logger;
   readonly control: ControlPort;
+  /** Not on the persistence worker. */
+  readonly pubsub?: Exchange;
   /** Not on the persistence worker. */
   readonly changes: ChangeLog | null;
 
@@ -81,6 +85,8 @@ export class ThreadContext implements ServerApi {
             start.persistenceThread,
             role === 'acceptor',
           );
+    if (this.changes !== null)
+      this.pubsub = new Exchange(start.exchange, { ...start, control: this.keyspace.memory.control });
     if (this.changes !== null)
       this.keyspace.saver = new SnapshotSaver(this.keyspace, this.config, this.changes);
     if (this.changes !== null) this.keyspace.deletions = new DeletionLog(this.changes, this.config);

@@ -22,6 +22,8 @@ const DATA_BYTES = 384;
 const LAST = 0x40000000;
 const LENGTH_MASK = 0x3fffffff;
 const FRAME_HEADER = 8;
+/** Sent messages after which a producer's queue is cut. */
+const QUEUE_TRIM = 1024;
 
 /** @param capacity bytes of data, a power of two */
 export function allocateRing(capacity: number): SharedArrayBuffer {
@@ -39,7 +41,9 @@ export class RingProducer {
   readonly #data: Buffer;
   readonly #frames: Int32Array;
   readonly #capacity: number;
-  readonly #queue: { bytes: Buffer; off: number }[] = [];
+  #queue: { bytes: Buffer; off: number }[] = [];
+  /** The first of #queue that is not sent. */
+  #first = 0;
   #queued = 0;
 
   constructor(ring: SharedArrayBuffer) {
@@ -73,8 +77,8 @@ export class RingProducer {
   /** Moves queued bytes into the ring. @returns whether none are left; if not, the consumer knows of the wish for room */
   flush(): boolean {
     let asked = false;
-    while (this.#queue.length > 0) {
-      const first = this.#queue[0]!;
+    while (this.#first < this.#queue.length) {
+      const first = this.#queue[this.#first]!;
       const sent = this.#put(first.bytes, first.off, first.bytes.length - first.off);
       if (sent >= 0) {
         first.off += sent;
@@ -86,8 +90,15 @@ export class RingProducer {
         continue;
       }
       this.#queued -= first.bytes.length - first.off;
-      this.#queue.shift();
+      // Taking from the front of a long array costs as much as it is long, so that is done for many at once.
+      this.#first++;
+      if (this.#first >= QUEUE_TRIM) {
+        this.#queue = this.#queue.slice(this.#first);
+        this.#first = 0;
+      }
     }
+    this.#queue.length = 0;
+    this.#first = 0;
     return true;
   }
 

@@ -12,6 +12,7 @@ import { ring } from '../memory/doorbell.ts';
 import { allocateRing } from '../memory/ring.ts';
 import type { SharedBuffers } from '../memory/shared-memory.ts';
 import type { StatBuffers } from '../metrics/stats.ts';
+import { allocateExchange } from '../pubsub/exchange.ts';
 
 /** Measured with values of 1 MB: a third to a half less time than rings of 256 KiB, whose sides wait for each other more. */
 const RING_BYTES = 1024 * 1024;
@@ -64,7 +65,8 @@ export class Threads {
     const changeRings = [...acceptorThreads, ...workerThreads].map(() =>
       allocateChangeRing(CHANGE_RING_BYTES),
     );
-    const common = { acceptorThreads, workerThreads, persistenceThread, changeRings: [] };
+    const exchange = allocateExchange(acceptors, shardWorkers);
+    const common = { exchange, acceptorThreads, workerThreads, persistenceThread, changeRings: [] };
     this.persistence = this.#start('persistence', 0, persistenceThread, [], null, { ...common, changeRings });
     for (let i = 0; i < shardWorkers; i++) {
       this.workers.push(
@@ -130,7 +132,10 @@ export class Threads {
     thread: number,
     rings: readonly RingPair[],
     changes: SharedArrayBuffer | null,
-    common: Pick<ThreadStart, 'acceptorThreads' | 'workerThreads' | 'persistenceThread' | 'changeRings'>,
+    common: Pick<
+      ThreadStart,
+      'exchange' | 'acceptorThreads' | 'workerThreads' | 'persistenceThread' | 'changeRings'
+    >,
   ): ThreadHandle {
     const { memory, stats, seed, config, renames, log, facts, methods, fatal } = this.#options;
     const { port1, port2 } = new MessageChannel();

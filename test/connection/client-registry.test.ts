@@ -20,6 +20,9 @@ function client(id: number, change: Partial<Session> = {}): RegisteredClient & {
     kill() {
       this.killed = true;
     },
+    push() {
+      throw new Error('nobody publishes here');
+    },
   };
 }
 
