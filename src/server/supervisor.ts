@@ -22,7 +22,7 @@ import { GlobalWord } from '../memory/layout.ts';
 import { allocateSharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { LatencyMonitor } from '../metrics/latency-monitor.ts';
 import { SlowLog } from '../metrics/slow-log.ts';
-import { allocateStats, Stats } from '../metrics/stats.ts';
+import { allocateStats, PersistenceGauge, Stats } from '../metrics/stats.ts';
 import { logInitialized, logReady, logStart } from './banner.ts';
 import { ClientPause } from './client-pause.ts';
 import { controlMethods, type SupervisorApi } from './control-methods.ts';
@@ -111,6 +111,7 @@ export class Supervisor implements SupervisorApi {
     this.#writePidFile();
     setProcessTitle(this.config);
     logInitialized(this.log, this.facts, this.config);
+    this.stats.persistence[PersistenceGauge.LoadStartedAt] = Date.now();
     Atomics.store(this.keyspace.memory.control, GlobalWord.Loading, 1);
     if ((await this.#listening.start()) !== null) return false;
     if (!(await this.#load())) return false;
