@@ -1,7 +1,6 @@
 // CLIENT KILL: reads the filters, asks every acceptor, and lets the caller close itself last.
 
 import { argLong, argText } from './arguments.ts';
-import { userExists } from './client-auth.ts';
 import { CLIENT_TYPES, type ClientFilter, clientMatches } from './client-filter.ts';
 import type { CommandContext } from './context.ts';
 
@@ -67,7 +66,7 @@ function readFilter(cx: CommandContext, i: number, options: KillOptions): string
   else if (cx.argIs(i, 'LADDR')) filter.localAddress = argText(cx, i + 1);
   else if (cx.argIs(i, 'USER')) {
     filter.user = cx.argLatin1(i + 1);
-    if (!userExists(filter.user)) return `ERR No such user '${argText(cx, i + 1)}'`;
+    if (!cx.server.acl.has(filter.user)) return `ERR No such user '${argText(cx, i + 1)}'`;
   } else if (cx.argIs(i, 'SKIPME') && cx.argIs(i + 1, 'YES')) options.skipMe = true;
   else if (cx.argIs(i, 'SKIPME') && cx.argIs(i + 1, 'NO')) options.skipMe = false;
   else return 'ERR syntax error';

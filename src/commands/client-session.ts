@@ -1,7 +1,6 @@
 // Changes of a client's session that several commands make: leaving MONITOR, starting afresh.
 
 import { GlobalWord } from '../memory/layout.ts';
-import { DEFAULT_USER, passwordNeeded } from './client-auth.ts';
 import type { CommandContext } from './context.ts';
 import { ReplyMode } from './session.ts';
 
@@ -24,8 +23,8 @@ export function resetSession(cx: CommandContext): void {
   cx.db = 0;
   session.resp = 2;
   cx.reply.resp = 2;
-  session.authenticated = !passwordNeeded(cx);
-  session.user = DEFAULT_USER;
+  session.authenticated = !cx.server.acl.authRequired;
+  session.identity = cx.server.acl.defaultUser;
   session.name = '';
   session.replyMode = ReplyMode.On;
   session.noTouch = false;

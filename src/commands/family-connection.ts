@@ -1,7 +1,7 @@
 // PING ECHO SELECT HELLO AUTH RESET QUIT. CLIENT is family-client.ts.
 
 import { argLong, argText } from './arguments.ts';
-import { authenticate, BAD_CLIENT_NAME, DEFAULT_USER, isClientText, passwordNeeded } from './client-auth.ts';
+import { authenticate, BAD_CLIENT_NAME, DEFAULT_USER, isClientText } from './client-auth.ts';
 import { resetSession } from './client-session.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText, wrongArity } from './errors.ts';
@@ -132,7 +132,7 @@ function authCommand(cx: CommandContext): void {
   if (cx.argc > 3) cx.syntaxError();
   else if (cx.argc === 3) {
     if (authenticate(cx, cx.argLatin1(1), 2)) cx.reply.ok();
-  } else if (!passwordNeeded(cx)) {
+  } else if (cx.server.acl.defaultNeedsNoPassword) {
     cx.error(
       'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
     );

@@ -3,6 +3,7 @@
  * with `createCommandTable()` when it starts; ids are the same in all of them.
  */
 import { allCommandFacts } from './facts/command-facts.ts';
+import { aclCommands } from './family-acl.ts';
 import { bitmapCommands } from './family-bitmap.ts';
 import { bitmapFieldCommands } from './family-bitmap-field.ts';
 import { clientCommands } from './family-client.ts';
@@ -44,6 +45,7 @@ import { zsetRangeCommands } from './zset-range.ts';
 import { zsetScanCommands } from './zset-scan.ts';
 
 const FAMILIES: readonly FamilyHandlers[] = [
+  aclCommands,
   commandCommands,
   stringCommands,
   stringEditCommands,

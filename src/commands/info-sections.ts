@@ -7,7 +7,7 @@ import { machine, release, type } from 'node:os';
 import { buildId, SERVER_NAME } from '../config/version.ts';
 import { sampleTtl } from '../keyspace/ttl-sample.ts';
 import { GlobalWord, ShardCounter } from '../memory/layout.ts';
-import { ERROR_PREFIXES, ServerGauge, Stat } from '../metrics/stats.ts';
+import { ServerGauge, Stat } from '../metrics/stats.ts';
 import type { CommandContext } from './context.ts';
 import { flag, type InfoLines } from './info-text.ts';
 import { ChannelKind } from './pubsub-api.ts';
@@ -148,10 +148,10 @@ export function statsLines(cx: CommandContext): InfoLines {
     ['client_output_buffer_limit_disconnections', stats.sum(Stat.OutputLimitDisconnects)],
     ['reply_buffer_shrinks', 0],
     ['reply_buffer_expands', 0],
-    ['acl_access_denied_auth', stats.sumError(ERROR_PREFIXES.indexOf('WRONGPASS'))],
-    ['acl_access_denied_cmd', 0],
-    ['acl_access_denied_key', 0],
-    ['acl_access_denied_channel', 0],
+    ['acl_access_denied_auth', stats.sum(Stat.AclDeniedAuth)],
+    ['acl_access_denied_cmd', stats.sum(Stat.AclDeniedCommand)],
+    ['acl_access_denied_key', stats.sum(Stat.AclDeniedKey)],
+    ['acl_access_denied_channel', stats.sum(Stat.AclDeniedChannel)],
   ];
 }
 

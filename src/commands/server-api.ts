@@ -6,6 +6,7 @@ import type { Logger } from '../log/logger.ts';
 import type { Stats } from '../metrics/stats.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import type { PubSub } from './pubsub-api.ts';
+import type { AclApi } from './identity.ts';
 import type { CommandTable } from './table.ts';
 
 /** Writes the reply of a deferred command. Runs on the connection's own thread, `reply.resp` is set. */
@@ -37,6 +38,7 @@ export interface ServerApi {
   readonly stats: Stats;
   readonly log: Logger;
   readonly table: CommandTable;
+  readonly acl: AclApi;
   /** Role and number of the calling thread, as INFO threads prints it. */
   readonly threadName: string;
   /** Absent where nobody can subscribe. */

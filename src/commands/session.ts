@@ -3,6 +3,7 @@
 // (`SessionField`); everything else is only touched by commands with Place.Connection, on the acceptor.
 
 import type { Subscriptions } from './pubsub-api.ts';
+import { type Identity, NOBODY_IN_PARTICULAR } from './identity.ts';
 import type { Command } from './table.ts';
 
 export const ReplyMode = { On: 0, Off: 1, SkipNext: 2, Skip: 3 } as const;
@@ -17,8 +18,10 @@ export class Session {
   /** CLIENT NO-TOUCH: look-ups leave the access words alone. */
   noTouch = false;
   noEvict = false;
+  /** Has said who it is, or may do without. */
   authenticated = true;
-  user = 'default';
+  /** Whose permissions it has. */
+  identity: Identity = NOBODY_IN_PARTICULAR;
   name = '';
   libName = '';
   libVersion = '';
@@ -50,5 +53,10 @@ export class Session {
     this.unix = unix;
     this.createdAt = now;
     this.lastCommandAt = now;
+  }
+
+  /** Name of its user. */
+  get user(): string {
+    return this.identity.name;
   }
 }

@@ -82,7 +82,10 @@ export class SortOptions {
     this.hasBy = this.by.hasStar;
     // Once constant, always constant, whatever a later BY says: so Redis.
     if (!this.by.hasStar) this.keepsOrder = true;
-    else if (isElsewhere(cx, arg)) {
+    else if (!cx.server.acl.mayReadAllKeys(cx)) {
+      cx.error('ERR BY option of SORT denied due to insufficient ACL permissions.');
+      return false;
+    } else if (isElsewhere(cx, arg)) {
       cx.error(
         'ERR BY option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots.',
       );
@@ -95,6 +98,10 @@ export class SortOptions {
     if (this.get.length === this.gets) this.get.push(new SortPattern());
     const pattern = this.get[this.gets++]!;
     pattern.compile(cx, arg);
+    if (!cx.server.acl.mayReadAllKeys(cx)) {
+      cx.error('ERR GET option of SORT denied due to insufficient ACL permissions.');
+      return false;
+    }
     if (pattern.kind === PatternKind.Element || !isElsewhere(cx, arg)) return true;
     cx.error(
       'ERR GET option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots.',

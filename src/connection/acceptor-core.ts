@@ -2,6 +2,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ChannelKind } from '../commands/pubsub-api.ts';
+import type { AclChange } from '../acl/users.ts';
 import type { ControlRequest, ReplyFunction } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
@@ -93,6 +94,7 @@ export class AcceptorCore {
     this.thread = new ThreadContext(start, 'acceptor', {
       listen: (on: ListenOn) => this.#listen(on),
       'stop-listening': () => this.#stopListening(),
+      'acl-changed': (change: AclChange) => this.#usersChanged(change),
       'close-clients': () => this.#closeClients(),
       'pubsub-names': ({ kind, pattern }: { kind: ChannelKind; pattern: string | null }) =>
         this.exchange.names(kind, pattern),
@@ -108,6 +110,7 @@ export class AcceptorCore {
     this.executor = new Executor(this.thread.keyspace, this.thread, events, false, this.thread.changes);
     this.batch = new Batch(this.executor, this.parser);
     this.#control = this.thread.keyspace.memory.control;
+    this.thread.acl.describeClient = (session) => this.registry.describe(session.id, Date.now());
     this.gate = new ReplyGate(this.#control);
     this.#toWorkers = start.rings.map((pair) => new RingProducer(pair.toWorker));
     this.#fromWorkers = start.rings.map((pair) => new RingConsumer(pair.toAcceptor));
@@ -305,6 +308,18 @@ export class AcceptorCore {
     this.#servers.length = 0;
   }
 
+  /** Clients of users that are gone are closed; the one that asked for it once it is answered. */
+  #usersChanged(change: AclChange): void {
+    this.thread.acl.apply(change);
+    if (change.removed.length === 0) return;
+    for (const connection of this.#connections.values()) {
+      const { session } = connection;
+      if (!change.removed.includes(session.identity.id)) continue;
+      if (session.id === change.by) connection.closesAfterAnswer = true;
+      else connection.kill();
+    }
+  }
+
   #closeClients(): Promise<void> {
     // What has come to the disk may be said before the end.
     this.gate.release();
@@ -323,8 +338,13 @@ export class AcceptorCore {
       refuse(socket, '-ERR max number of clients reached\r\n');
       return;
     }
-    const password = config.getString('requirepass') !== '';
-    if (config.getBool('protected-mode') && !password && !unix && !isLoopback(socket.remoteAddress!)) {
+    const { acl } = this.thread;
+    if (
+      config.getBool('protected-mode') &&
+      acl.defaultNeedsNoPassword &&
+      !unix &&
+      !isLoopback(socket.remoteAddress!)
+    ) {
       Atomics.sub(control, GlobalWord.Clients, 1);
       this.stats.add(Stat.Rejected, 1);
       refuse(socket, DENIED);
@@ -336,7 +356,8 @@ export class AcceptorCore {
     const local = unix ? `${path}:0` : addressText(socket.localAddress!, socket.localPort!);
     if (this.thread.log.isOn(LogLevel.Verbose)) this.thread.log.verbose(`Accepted ${address}`);
     const session = new Session(id, address, local, unix, Date.now());
-    session.authenticated = !password;
+    session.authenticated = !acl.authRequired;
+    session.identity = acl.defaultUser;
     this.#lastNumber = (this.#lastNumber + 1) & 0x7fffffff;
     const connection = new Connection(this, this.#lastNumber, session, socket);
     this.#connections.set(connection.number, connection);

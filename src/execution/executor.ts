@@ -13,9 +13,12 @@
 //
 // Locks: key-locks.ts.
 
+import { DenialContext } from '../acl/acl-log.ts';
+import type { ThreadAcl } from '../acl/thread-acl.ts';
 import { CommandContext } from '../commands/context.ts';
 import { ErrorText, wrongArity } from '../commands/errors.ts';
 import { replyUnknown } from '../commands/help.ts';
+import { Denial } from '../commands/identity.ts';
 import type { ServerApi } from '../commands/server-api.ts';
 import {
   type Command,
@@ -33,6 +36,7 @@ import { GlobalWord, PauseMode, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts'
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
 import type { ChangeLog } from './change-log.ts';
+import type { ExecutingServer } from './executing-server.ts';
 import { KeyLocks } from './key-locks.ts';
 import { LookAhead } from './look-ahead.ts';
 import { Preserved, Preserver } from './preserve.ts';
@@ -100,6 +104,7 @@ export class Executor implements WaiterTimes {
   readonly #keyspace: Keyspace;
   readonly #events: ExecutorEvents;
   readonly #server: ServerApi;
+  readonly #acl: ThreadAcl;
   readonly #worker: boolean;
   readonly #control: Int32Array;
   readonly #group = new Int32Array(TIMED_GROUP);
@@ -115,15 +120,13 @@ export class Executor implements WaiterTimes {
   /** Bytes, 0: no limit. */
   maxMemory = 0;
   precise: boolean;
-  /** Without requirepass every client may do everything, also one that came before it was cleared. */
-  passwordSet = false;
   /** On the worker that keeps waiting clients, see keep(). */
   #waiters: WaiterService | null = null;
 
   /** @param changes where effects of commands go; null: nowhere, ever */
   constructor(
     keyspace: Keyspace,
-    server: ServerApi,
+    server: ExecutingServer,
     events: ExecutorEvents,
     worker: boolean,
     changes: ChangeLog | null = null,
@@ -139,6 +142,7 @@ export class Executor implements WaiterTimes {
     this.#keyspace = keyspace;
     this.#events = events;
     this.#server = server;
+    this.#acl = server.acl;
     this.#worker = worker;
     this.#control = keyspace.memory.control;
     this.precise = worker;
@@ -191,8 +195,13 @@ export class Executor implements WaiterTimes {
     }
     if (this.replaying) return this.#run(command);
     const flags = command.flags;
-    if (this.passwordSet && !cx.session.authenticated && (flags & CommandFlag.NoAuth) === 0)
+    const { session } = cx;
+    if (!session.authenticated && this.#acl.authRequired && (flags & CommandFlag.NoAuth) === 0)
       return this.#reject(command, ErrorText.NoAuth);
+    if (!session.identity.unlimited) {
+      const denial = this.#acl.check(cx);
+      if (denial !== Denial.None) return this.#deny(command, denial);
+    }
     const control = this.#control;
     if (control[GlobalWord.PauseMode] !== PauseMode.None && this.#isPaused(flags)) return Outcome.Paused;
     if (control[GlobalWord.Loading] !== 0 && (flags & CommandFlag.Loading) === 0) {
@@ -422,6 +431,17 @@ export class Executor implements WaiterTimes {
     return this.cx.argIs(0, 'POST') || this.cx.argIs(0, 'HOST:');
   }
 
+  /**
+   * The client's user may not run the command. Only its acceptor says so, which knows the client and has the users first:
+   * a worker that is asked to gives the command back.
+   */
+  #deny(command: Command, denial: Denial): Outcome {
+    if (this.#worker) return Outcome.ToAcceptor;
+    const { cx } = this;
+    this.#acl.note(cx, denial, DenialContext.TopLevel);
+    return this.#reject(command, this.#acl.refusal(cx, denial));
+  }
+
   #reject(command: Command, text: string): Outcome {
     this.cx.error(text);
     this.#server.stats.countCommand(command.id, CommandStat.Rejected);
@@ -477,7 +497,6 @@ export class Executor implements WaiterTimes {
       this.latencyThreshold = config.getInt('latency-monitor-threshold');
       this.#server.stats.latencyTracking = config.getBool('latency-tracking');
       this.maxMemory = config.getMemory('maxmemory');
-      this.passwordSet = config.getString('requirepass') !== '';
       const wanted = this.slowerThan >= 0 && this.slowerThan < PRECISE_BELOW_USEC;
       this.precise = this.#worker || wanted || this.latencyThreshold > 0;
       const clock = this.#keyspace.clock;
@@ -491,7 +510,6 @@ export class Executor implements WaiterTimes {
       'latency-monitor-threshold',
       'latency-tracking',
       'maxmemory',
-      'requirepass',
       'maxmemory-policy',
       'lfu-log-factor',
       'lfu-decay-time',

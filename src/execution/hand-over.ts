@@ -7,6 +7,7 @@
 //     3  client id, low word   4  high word                    3  bytes of input done
 //     5  bytes of name         6  bytes of address             4  status (HandOverStatus)
 //     7  kind (HandOverKind)                                   5  commands run   6  id of the last command   7  bytes of request
+//     8  id of the user
 //     name, address, input                                     replies, request (ControlRequest as JSON)
 //
 // Both are words of 32 bits, little endian. They never leave the process.
@@ -14,7 +15,7 @@
 import type { ControlRequest } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
 
-export const HAND_OVER_HEADER = 32;
+export const HAND_OVER_HEADER = 36;
 
 export const HandOverStatus = {
   /** All that was complete has run. */
@@ -80,6 +81,7 @@ export function encodeHandOver(
   message.writeInt32LE(name.length, 20);
   message.writeInt32LE(address.length, 24);
   message.writeInt32LE(HandOverKind.Run, 28);
+  message.writeInt32LE(session.identity.id, 32);
   name.copy(message, HAND_OVER_HEADER);
   address.copy(message, HAND_OVER_HEADER + name.length);
   input.copy(message, HAND_OVER_HEADER + name.length + address.length, start, end);
@@ -101,6 +103,8 @@ export function handOverKind(message: Buffer): number {
 
 export interface HandOver {
   readonly connection: number;
+  /** Id of the session's user, which decodeHandOver leaves to the caller to put in place. */
+  readonly user: number;
   readonly session: Session;
   /** Where the input begins in the message. */
   readonly inputAt: number;
@@ -123,7 +127,12 @@ export function decodeHandOver(message: Buffer, now: number): HandOver {
   session.db = message.readInt32LE(4);
   applySessionFlags(session, message.readInt32LE(8));
   session.subscribed = (message.readInt32LE(8) & SUBSCRIBED) !== 0;
-  return { connection: message.readInt32LE(0), session, inputAt: addressAt + addressLen };
+  return {
+    connection: message.readInt32LE(0),
+    user: message.readInt32LE(32),
+    session,
+    inputAt: addressAt + addressLen,
+  };
 }
 
 export interface HandBack {
@@ -150,6 +159,7 @@ export function encodeHandBack(
   const asked = request === null ? '' : JSON.stringify(request);
   const askedLen = Buffer.byteLength(asked);
   const message = Buffer.allocUnsafeSlow(HAND_OVER_HEADER + replyLen + askedLen);
+  message.writeInt32LE(0, 32);
   const words = [
     back.connection,
     back.db,

@@ -11,6 +11,10 @@ export function redactedFrom(cx: CommandContext): number {
     case 'hello':
       for (let i = 2; i < cx.argc; i++) if (cx.argIs(i, 'AUTH')) return i + 1;
       return cx.argc;
+    case 'acl|setuser':
+    case 'acl|deluser':
+    case 'acl|getuser':
+      return 2;
     case 'config|set': {
       const pairs = Array.from({ length: cx.argc - 2 }, (_, i) => cx.argLatin1(i + 2));
       const first = sensitiveArguments(pairs)[0];

@@ -180,7 +180,9 @@ export class ShardWorker {
   #runFor(acceptor: number, message: Buffer): void {
     const executor = this.#executor;
     const { reply } = executor.cx;
-    const { connection, session, inputAt } = decodeHandOver(message, Date.now());
+    const { connection, user, session, inputAt } = decodeHandOver(message, Date.now());
+    // One that is not known here, or no more, may do nothing: the acceptor gets its work back.
+    session.identity = this.thread.acl.users.byId(user) ?? this.thread.acl.stranger;
     const reader = new RequestReader();
     reader.feed(message.subarray(inputAt));
     let status: number = HandOverStatus.Done;

@@ -2,6 +2,9 @@
 // the shared memory attached, a copy of the configuration, the command table, the log, the port to the supervisor.
 
 import type { MessagePort } from 'node:worker_threads';
+import { ThreadAcl } from '../acl/thread-acl.ts';
+import type { UserData } from '../acl/user.ts';
+import type { AclChange } from '../acl/users.ts';
 import { createCommandTable } from '../commands/index.ts';
 import type { ServerApi, ServerFacts } from '../commands/server-api.ts';
 import type { CommandTable } from '../commands/table.ts';
@@ -30,6 +33,8 @@ export interface ThreadStart {
   readonly seed: readonly [number, number];
   readonly config: SerializedConfig;
   readonly renames: readonly { readonly from: string; readonly to: string }[];
+  /** Null: `default` alone. */
+  readonly users: readonly UserData[] | null;
   readonly log: LogShare;
   readonly facts: ServerFacts;
   readonly port: MessagePort;
@@ -56,6 +61,7 @@ export class ThreadContext implements ServerApi {
   readonly config: ConfigStore;
   readonly stats: Stats;
   readonly table: CommandTable;
+  readonly acl: ThreadAcl;
   readonly threadName: string;
   readonly keyspace: Keyspace;
   readonly log: Logger;
@@ -73,6 +79,9 @@ export class ThreadContext implements ServerApi {
     this.stats = new Stats(start.stats, start.thread);
     this.table = createCommandTable();
     for (const { from, to } of start.renames) this.table.rename(from, to);
+    this.acl = new ThreadAcl(this.table, this.stats, start.users, (note) =>
+      this.control.tell('acl-denied', note),
+    );
     this.threadName = `${role}-${start.number}`;
     this.keyspace = new Keyspace(new SharedMemory(start.memory, start.thread), start.seed);
     this.log = Logger.attach(start.log);
@@ -117,6 +126,7 @@ export class ThreadContext implements ServerApi {
       'config-changed': (changes: readonly ConfigChange[]) => {
         for (const change of changes) this.config.applyChange(change);
       },
+      'acl-changed': (change: AclChange) => this.acl.apply(change),
       'reset-stats': () => this.stats.reset(),
       'reset-latency': () => this.stats.resetLatency(),
       'collect-garbage': collectGarbage,

@@ -11,9 +11,10 @@
 //
 // Replies are gathered and sent when no locks are held: takeReplies().
 
+import { DenialContext } from '../acl/acl-log.ts';
 import { CommandContext } from '../commands/context.ts';
 import { ErrorText } from '../commands/errors.ts';
-import type { ServerApi } from '../commands/server-api.ts';
+import { Denial } from '../commands/identity.ts';
 import { ReplyMode } from '../commands/session.ts';
 import { CommandFlag } from '../commands/table.ts';
 import { tellAfterFailure } from '../commands/whole-effects.ts';
@@ -25,6 +26,7 @@ import { SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import { applyReplyMode } from './batch.ts';
 import type { ChangeLog } from './change-log.ts';
+import type { ExecutingServer } from './executing-server.ts';
 import { encodeHandBack, HandOverStatus, sessionFlags } from './hand-over.ts';
 import { Waiter } from './waiter.ts';
 import { type AwaitedKey, WaitingRoom } from './waiting-room.ts';
@@ -61,7 +63,7 @@ export interface WaiterReply {
 export class WaiterService {
   readonly room: WaitingRoom;
   readonly #keyspace: Keyspace;
-  readonly #server: ServerApi;
+  readonly #server: ExecutingServer;
   /** Runs commands for waiters, apart from the one that was at work. */
   readonly #cx: CommandContext;
   readonly #view: RecordView;
@@ -72,7 +74,7 @@ export class WaiterService {
   #connection = 0;
 
   /** @param changes where effects of commands go; null: nowhere */
-  constructor(keyspace: Keyspace, server: ServerApi, changes: ChangeLog | null = null) {
+  constructor(keyspace: Keyspace, server: ExecutingServer, changes: ChangeLog | null = null) {
     this.room = new WaitingRoom(keyspace.memory, server.stats);
     this.#keyspace = keyspace;
     this.#server = server;
@@ -175,6 +177,7 @@ export class WaiterService {
     const cx = this.#cx;
     const started = performance.now();
     waiter.prepare(cx);
+    if (this.#isDenied(waiter)) return;
     if ((waiter.command.flags & CommandFlag.Write) !== 0) locks.preserveFor(waiter, cx);
     cx.dirty = 0;
     cx.effects.wanted = this.#changes?.wanted ?? false;
@@ -200,6 +203,18 @@ export class WaiterService {
     const usec = (performance.now() - started) * 1000;
     this.#server.stats.timed(waiter.command.id, usec, 1);
     times.timed(cx, usec);
+  }
+
+  /** Ends the wait of a client that may not run its command any more. @returns whether it is so */
+  #isDenied(waiter: Waiter): boolean {
+    if (waiter.session.identity.unlimited) return false;
+    const { acl } = this.#server;
+    const denial = acl.check(this.#cx);
+    if (denial === Denial.None) return false;
+    acl.note(this.#cx, denial, DenialContext.TopLevel);
+    this.#cx.error(acl.refusal(this.#cx, denial));
+    this.#end(waiter, true);
+    return true;
   }
 
   /** Ends a wait with the reply that is written. */

@@ -55,6 +55,11 @@ export const Stat = {
   BlockingKeys: 40,
   BlockingKeysOnGone: 41,
   BlockedWithTimeout: 42,
+  /** What access control has refused: authentications, commands, keys, channels. */
+  AclDeniedAuth: 48,
+  AclDeniedCommand: 49,
+  AclDeniedKey: 50,
+  AclDeniedChannel: 51,
 } as const;
 export const STAT_COUNT = 64;
 

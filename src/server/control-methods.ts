@@ -23,6 +23,8 @@ export interface SupervisorApi {
   readonly stats: Stats;
   readonly slowLog: SlowLog;
   readonly latency: LatencyMonitor;
+  /** Name and rules of each user. */
+  userLines(): string[];
   readonly sampler: Sampler;
   /** @throws RefusedError */
   setConfig(pairs: readonly string[], localClient: boolean): Promise<void>;
@@ -70,7 +72,7 @@ function configMethods(supervisor: SupervisorApi): Record<string, ControlMethod>
       supervisor.setConfig(pairs, localClient),
     'config-rewrite': async () => {
       const { configRewrite } = await import('../config/rewrite.ts');
-      const refused = configRewrite(supervisor.config, { users: null });
+      const refused = configRewrite(supervisor.config, { users: supervisor.userLines() });
       if (refused !== null) throw new RefusedError(refused);
       supervisor.log.notice('CONFIG REWRITE executed with success.');
     },

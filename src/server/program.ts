@@ -2,11 +2,15 @@
 
 import { flushCompileCache } from 'node:module';
 import { resolve } from 'node:path';
+import { checkUserLine } from '../acl/configured-users.ts';
+import { RuleCommands } from '../acl/rule-commands.ts';
+import { Users } from '../acl/users.ts';
 import { CommandNames } from '../commands/command-names.ts';
 import { ConfigError, ConfigErrorKind } from '../config/config-error.ts';
 import { type ConfigSource, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { ConfigStore, type SerializedConfig } from '../config/store.ts';
 import { Logger, type LogLevelName } from '../log/logger.ts';
+import { AccessControl } from './access-control.ts';
 import { checkConfig, parseCommandLine } from './command-line.ts';
 import { Supervisor } from './supervisor.ts';
 import { refuseUnbuilt } from './unbuilt.ts';
@@ -17,6 +21,7 @@ const DAEMON_VARIABLE = 'SABRE_DAEMON_CONFIG';
 interface DaemonConfig {
   readonly config: SerializedConfig;
   readonly renames: readonly { readonly from: string; readonly to: string }[];
+  readonly users: readonly (readonly string[])[];
   readonly startDirectory: string;
 }
 
@@ -27,7 +32,7 @@ export async function runProgram(): Promise<void> {
   if (handed !== undefined) {
     delete process.env[DAEMON_VARIABLE];
     const data = JSON.parse(handed) as DaemonConfig;
-    await serve(ConfigStore.restore(data.config), data.renames, true, data.startDirectory);
+    await serve(ConfigStore.restore(data.config), data, true, data.startDirectory);
     return;
   }
   const line = parseCommandLine(process.argv.slice(2));
@@ -55,10 +60,11 @@ async function start(source: ConfigSource, startDirectory: string): Promise<void
   const loaded = load(source);
   const config = loaded.store;
   if (config.getBool('daemonize')) {
-    await stayInBackground({ config: config.serialize(), renames: loaded.renames, startDirectory });
+    const { renames, users } = loaded;
+    await stayInBackground({ config: config.serialize(), renames, users, startDirectory });
     return;
   }
-  await serve(config, loaded.renames, source.options !== null || source.configFile !== null, startDirectory);
+  await serve(config, loaded, source.options !== null || source.configFile !== null, startDirectory);
 }
 
 /** Reads the configuration; the first mistake ends the process, as it ends redis-server. */
@@ -68,7 +74,7 @@ function load(source: ConfigSource): LoadedConfig {
   try {
     const loaded = loadConfig(source, {
       renameCommand: (from, to) => names.rename(from, to),
-      defineUser: () => 'ACL users are not supported by this version',
+      defineUser: userLineChecker(),
       log: (level, message) => (level === '#' ? early.warning(message) : early.notice(message)),
     });
     const refused =
@@ -85,9 +91,19 @@ function load(source: ConfigSource): LoadedConfig {
   }
 }
 
+/** Checks `user` lines; what it needs for that is made when there is one. */
+function userLineChecker(): (words: readonly string[]) => string | null {
+  const earlier = new Set<string>();
+  let users: Users | null = null;
+  return (words) => {
+    users ??= new Users(RuleCommands.ofFacts());
+    return checkUserLine(words, users, earlier);
+  };
+}
+
 async function serve(
   config: ConfigStore,
-  renames: readonly { readonly from: string; readonly to: string }[],
+  { renames, users }: Pick<LoadedConfig, 'renames' | 'users'>,
   argumentsGiven: boolean,
   startDirectory: string,
 ): Promise<void> {
@@ -98,7 +114,9 @@ async function serve(
     'C',
   );
   process.chdir(config.getString('dir'));
-  const supervisor = new Supervisor({ config, renames, log, argumentsGiven, startDirectory });
+  const access = new AccessControl(config, log);
+  if (!access.load(users)) process.exit(1);
+  const supervisor = new Supervisor({ config, renames, access, log, argumentsGiven, startDirectory });
   log.setRole('M');
   if (!(await supervisor.start())) process.exit(1);
   // What a first start has compiled is else kept only if it ends in peace.

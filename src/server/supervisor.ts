@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import type { AclChange } from '../acl/users.ts';
 import { COMMAND_COUNT } from '../commands/command-names.ts';
 import type { ServerFacts } from '../commands/server-api.ts';
 import { configSet } from '../config/set.ts';
@@ -23,6 +24,7 @@ import { allocateSharedBuffers, SharedMemory } from '../memory/shared-memory.ts'
 import { LatencyMonitor } from '../metrics/latency-monitor.ts';
 import { SlowLog } from '../metrics/slow-log.ts';
 import { allocateStats, PersistenceGauge, Stats } from '../metrics/stats.ts';
+import type { AccessControl } from './access-control.ts';
 import { logInitialized, logReady, logStart } from './banner.ts';
 import { ClientPause } from './client-pause.ts';
 import { controlMethods, type SupervisorApi } from './control-methods.ts';
@@ -41,6 +43,7 @@ const CLOSE_WAIT_MS = 1000;
 export interface SupervisorOptions {
   readonly config: ConfigStore;
   readonly renames: readonly { readonly from: string; readonly to: string }[];
+  readonly access: AccessControl;
   readonly log: Logger;
   readonly argumentsGiven: boolean;
   /** The working directory that relative paths of the configuration start from. */
@@ -90,9 +93,14 @@ export class Supervisor implements SupervisorApi {
       seed,
       config,
       renames: options.renames,
+      users: options.access.data(),
       log,
       facts: this.facts,
-      methods: { ...this.#threadMethods(), ...controlMethods(this) },
+      methods: {
+        ...this.#threadMethods(),
+        ...controlMethods(this),
+        ...options.access.methods((change) => this.#tellUsers(change)),
+      },
       fatal: (what, error) => this.#fatal(what, error),
     });
     this.#listening = new Listening(config, this.threads, log, this.#pathOf('unixsocket'));
@@ -132,6 +140,11 @@ export class Supervisor implements SupervisorApi {
     }
   }
 
+  /** Name and rules of each user, for CONFIG REWRITE. */
+  userLines(): string[] {
+    return this.#options.access.lines();
+  }
+
   /** CONFIG SET. @throws RefusedError */
   async setConfig(pairs: readonly string[], localClient: boolean): Promise<void> {
     const refused = await configSet(this.config, pairs, {
@@ -164,6 +177,12 @@ export class Supervisor implements SupervisorApi {
     for (const name of ['proc-title-template', 'port', 'bind'] as const)
       config.watch(name, () => setProcessTitle(config));
     config.hook('appendonly', { apply: () => this.#switchLog() });
+    config.hook('requirepass', {
+      apply: async () => {
+        await this.#tellUsers(this.#options.access.followPassword());
+        return null;
+      },
+    });
     hookUnbuilt(config);
   }
 
@@ -176,6 +195,14 @@ export class Supervisor implements SupervisorApi {
       if (!(error instanceof RefusedError)) throw error;
       return error.message;
     }
+  }
+
+  #tellUsers(change: AclChange): Promise<unknown> {
+    const { threads } = this;
+    return Promise.all([
+      threads.callAcceptors('acl-changed', change),
+      threads.callWorkers('acl-changed', change),
+    ]);
   }
 
   #threadMethods(): Methods {

@@ -2,6 +2,7 @@
 // or left a structure half changed, and a restart is safe where limping on is not.
 
 import { MessageChannel, Worker } from 'node:worker_threads';
+import type { UserData } from '../acl/user.ts';
 import type { ServerFacts } from '../commands/server-api.ts';
 import type { ConfigStore } from '../config/store.ts';
 import { ControlPort, type Methods } from '../execution/control-port.ts';
@@ -33,6 +34,7 @@ export interface ThreadsOptions {
   readonly seed: readonly [number, number];
   readonly config: ConfigStore;
   readonly renames: readonly { readonly from: string; readonly to: string }[];
+  readonly users: readonly UserData[];
   readonly log: Logger;
   readonly facts: ServerFacts;
   /** What threads may call. */
@@ -137,10 +139,10 @@ export class Threads {
       'exchange' | 'acceptorThreads' | 'workerThreads' | 'persistenceThread' | 'changeRings'
     >,
   ): ThreadHandle {
-    const { memory, stats, seed, config, renames, log, facts, methods, fatal } = this.#options;
+    const { memory, stats, seed, config, renames, users, log, facts, methods, fatal } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const start: ThreadStart = {
-      memory, stats, seed, config: config.serialize(), renames, log: log.share(), facts, port: port2, thread, number, rings, changes, ...common,
+      memory, stats, seed, config: config.serialize(), renames, users, log: log.share(), facts, port: port2, thread, number, rings, changes, ...common,
     }; // biome-ignore format: shorthand
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`../../workers/${kind}.${extension}`, import.meta.url), {

@@ -1,13 +1,14 @@
 // Threads of a server without threads: executors of an acceptor, a shard worker and the worker that keeps waiting clients, on one
 // shared memory, called in turn. What would travel between threads is there to be looked at.
 
+import { ThreadAcl } from '../../src/acl/thread-acl.ts';
 import { createCommandTable } from '../../src/commands/index.ts';
-import type { ServerApi } from '../../src/commands/server-api.ts';
 import { Session } from '../../src/commands/session.ts';
 import type { CommandTable } from '../../src/commands/table.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { Batch, BatchEnd } from '../../src/execution/batch.ts';
 import { ChangeLog } from '../../src/execution/change-log.ts';
+import type { ExecutingServer } from '../../src/execution/executing-server.ts';
 import { Executor } from '../../src/execution/executor.ts';
 import { decodeHandBack, HAND_OVER_HEADER } from '../../src/execution/hand-over.ts';
 import { WaiterService } from '../../src/execution/waiter-service.ts';
@@ -142,7 +143,7 @@ export function serverWithoutThreads(
   table: CommandTable,
   stats: Stats,
   threadName: string,
-): ServerApi {
+): ExecutingServer {
   const refuse = (method: string): Promise<never> =>
     Promise.reject(new Error(`ERR nobody to ask for ${method}`));
   return {
@@ -161,6 +162,7 @@ export function serverWithoutThreads(
     stats,
     log: Logger.create('', 'nothing', 'M'),
     table,
+    acl: new ThreadAcl(table, stats, null, () => undefined),
     threadName,
     ask: refuse,
     askAcceptors: refuse,

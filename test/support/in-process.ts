@@ -5,6 +5,7 @@
 // state of the server (loading, maxmemory), transactions, statistics, handing over to workers (locks may be waited
 // for here, so nothing is ever handed over).
 
+import { ThreadAcl } from '../../src/acl/thread-acl.ts';
 import { CommandContext } from '../../src/commands/context.ts';
 import { ErrorText, wrongArity } from '../../src/commands/errors.ts';
 import { replyUnknown } from '../../src/commands/help.ts';
@@ -155,6 +156,7 @@ export class InProcess {
   #server(parts: Partial<ServerApi>): ServerApi {
     const refuse = (method: string): Promise<never> =>
       Promise.reject(new Error(`ERR no server to ask for ${method}`));
+    const stats = new Stats(allocateStats(this.table.all.length), THREAD);
     return {
       facts: {
         pid: process.pid,
@@ -168,7 +170,8 @@ export class InProcess {
         executable: process.execPath,
       },
       config: this.config,
-      stats: new Stats(allocateStats(this.table.all.length), THREAD),
+      stats,
+      acl: new ThreadAcl(this.table, stats, null, () => undefined),
       log: Logger.create('', 'nothing', 'M'),
       table: this.table,
       threadName: 'test',
