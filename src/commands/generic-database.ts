@@ -5,7 +5,7 @@
 // SYNC frees key by key, and ASYNC detaches the database, which shard workers free later.
 
 import { flushDatabase } from '../keyspace/flush.ts';
-import { anyPins, waitForPins } from '../keyspace/pins.ts';
+import { anyPins, withoutPins } from '../keyspace/pins.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { VoidReason, voidSnapshot } from '../keyspace/snapshot.ts';
 import { GlobalWord, SHARD_COUNT, ShardCounter } from '../memory/layout.ts';
@@ -89,16 +89,16 @@ export function withAllShards(
   work: (shards: readonly LockedShard[]) => void,
 ): void {
   const { memory } = cx.keyspace;
-  for (let done = false; !done; ) {
-    if (alone && cx.mayBlock) while (anyPins(memory)) waitForPins(memory);
-    done = lockAll(cx, (shards) => {
+  const attempt = (): boolean =>
+    lockAll(cx, (shards) => {
       // Pins are set under locks: with all of them held there can be no new ones.
       const pinned = alone && anyPins(memory);
       if (pinned && !cx.mayBlock) cx.handOver();
       else if (!pinned) work(shards);
       return !pinned || !cx.mayBlock;
     });
-  }
+  if (alone && cx.mayBlock) withoutPins(memory, attempt);
+  else attempt();
 }
 
 /** Runs `work` with every shard locked. @returns what it returns; true if the command is handed over instead */

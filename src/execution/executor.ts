@@ -31,6 +31,7 @@ import {
 import { tellAfterFailure } from '../commands/whole-effects.ts';
 import { isAwaited } from '../keyspace/awaited.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { waitForOpenPins } from '../keyspace/pins.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { GlobalWord, PauseMode, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
@@ -269,7 +270,15 @@ export class Executor implements WaiterTimes {
         this.#locks.unlock();
         return Outcome.HandOver;
       }
-      if (work > IN_PLACE_WORK_MAX) locks.expectLong();
+      if (work > IN_PLACE_WORK_MAX) {
+        if (this.#control[GlobalWord.PinsClosed] !== 0) {
+          // Somebody waits for a moment without long commands: this one begins anew behind it.
+          locks.unlock();
+          waitForOpenPins(this.#keyspace.memory);
+          return this.#run(command);
+        }
+        locks.expectLong();
+      }
     }
     return this.#call(command);
   }

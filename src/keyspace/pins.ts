@@ -104,3 +104,40 @@ export function waitForPins(memory: SharedMemory): void {
 export function anyPins(memory: SharedMemory): boolean {
   return Atomics.load(memory.control, GlobalWord.Pinning) !== 0;
 }
+
+/** How long one waits for a moment without pins before long commands are held back (ms). */
+const CLOSE_AFTER_MS = 100;
+
+/**
+ * Waits until no thread has keys pinned, again and again until `attempt` has been lucky. Long commands that overlap would
+ * make that never: after a while none begins. For threads that may sleep, hold no lock and have nothing pinned.
+ * @param attempt takes the locks it needs and looks whether there are pins; @returns whether it is done
+ */
+export function withoutPins(memory: SharedMemory, attempt: () => boolean): void {
+  const { control } = memory;
+  const closeAt = performance.now() + CLOSE_AFTER_MS;
+  let closed = false;
+  try {
+    do {
+      while (anyPins(memory)) {
+        if (!closed && performance.now() >= closeAt) {
+          Atomics.add(control, GlobalWord.PinsClosed, 1);
+          closed = true;
+        }
+        waitForPins(memory);
+      }
+    } while (!attempt());
+  } finally {
+    if (closed) {
+      Atomics.sub(control, GlobalWord.PinsClosed, 1);
+      Atomics.notify(control, GlobalWord.PinsClosed);
+    }
+  }
+}
+
+/** Sleeps while long commands are held back, some ms at most; holding no locks. @returns whether they were */
+export function waitForOpenPins(memory: SharedMemory): boolean {
+  const closed = Atomics.load(memory.control, GlobalWord.PinsClosed);
+  if (closed !== 0) Atomics.wait(memory.control, GlobalWord.PinsClosed, closed, 10);
+  return closed !== 0;
+}

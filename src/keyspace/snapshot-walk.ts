@@ -84,6 +84,8 @@ export class SnapshotWalker implements FreeLocks {
     if (walk > 0 && saver === null) return IDLE_MS;
     if (walk !== this.#walk) this.#begin(walk);
     if (walk > 0 && Atomics.load(this.#control, GlobalWord.SnapshotHeld) !== 0) return WAIT_MS;
+    // A large value would be pinned while it is saved.
+    if (Atomics.load(this.#control, GlobalWord.PinsClosed) !== 0) return WAIT_MS;
     if (this.#owed > 0) return this.#delay();
     const deadline = now + STEP_MS;
     let end = now;

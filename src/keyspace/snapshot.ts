@@ -32,7 +32,7 @@ import {
   threadWord,
 } from '../memory/layout.ts';
 import type { Keyspace } from './keyspace.ts';
-import { anyPins, waitForPins } from './pins.ts';
+import { anyPins, withoutPins } from './pins.ts';
 import type { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
 
@@ -107,17 +107,20 @@ export function needsSaving(control: Int32Array, rec: RecordView): boolean {
  */
 export function startSnapshot(keyspace: Keyspace, mark: (snapshot: number) => void): number {
   const { memory } = keyspace;
-  for (;;) {
-    while (anyPins(memory)) waitForPins(memory);
+  let snapshot = 0;
+  withoutPins(memory, () => {
     const locked: LockedShard[] = [];
     try {
       for (const shard of keyspace.shards) locked.push(shard.acquire());
       // Pins are set under locks: with all of them held there can be no new ones.
-      if (!anyPins(memory)) return begin(memory.control, mark);
+      if (anyPins(memory)) return false;
+      snapshot = begin(memory.control, mark);
+      return true;
     } finally {
       for (const shard of locked) shard.release();
     }
-  }
+  });
+  return snapshot;
 }
 
 function begin(control: Int32Array, mark: (snapshot: number) => void): number {

@@ -85,6 +85,8 @@ export const GlobalWord = {
   QuicklistPackedThreshold: 608,
   /** Threads that have keys pinned for a long command. */
   Pinning: 640,
+  /** Threads that have waited in vain for a moment without pins: long commands do not begin meanwhile. */
+  PinsClosed: 641,
   /** Keys that clients wait for, in all: see keyspace/awaited.ts. */
   Awaited: 672,
   /** 1: a shard has its GoneMark set. */

@@ -85,7 +85,7 @@ export class PersistenceWorker implements ChangeSink {
         return 'OK';
       },
       shutdown: (how: ShutdownSave) => this.#shutdown(how),
-      'abort-shutdown': () => this.#snapshots.giveUpWaiting(),
+      'abort-shutdown': () => this.#abortShutdown(),
       'reset-stats': () => this.#resetStats(),
     });
     const { config, words, log } = this.context;
@@ -502,13 +502,24 @@ export class PersistenceWorker implements ChangeSink {
       this.#aof.stop();
       this.#flush(true);
     }
-    if (!save) return '';
+    if (!save) {
+      this.#snapshots.hold();
+      return '';
+    }
     log.notice('Saving the final RDB snapshot before exiting.');
     const failure = await this.#snapshots.saveNow();
     // Given up by SHUTDOWN ABORT, which has said so.
     if (failure !== '' && failure !== GIVEN_UP)
       log.warning(`Error trying to save the DB${force ? '. Exit anyway.' : ", can't exit."}`);
+    // Nothing is begun any more that the end of the process would leave half done.
+    if (failure === '' || (force && failure !== GIVEN_UP)) this.#snapshots.hold();
     return force ? '' : failure;
+  }
+
+  /** The server goes on after all. */
+  #abortShutdown(): void {
+    this.#snapshots.giveUpWaiting();
+    this.#snapshots.goOn();
   }
 }
 

@@ -174,4 +174,30 @@ describe('a snapshot', () => {
     const again = await server.connect();
     expect(await again.call('DEBUG', 'DIGEST')).toBe(digest);
   });
+
+  it('begins although long commands follow each other without a gap', async () => {
+    const server = await startUntilTestEnds(['--save', '', '--acceptors', '1', '--shard-workers', '4']);
+    const client = await server.connect();
+    for (const set of ['a', 'b', 'c']) {
+      for (let part = 0; part < 50; part++) {
+        const members = Array.from({ length: 1000 }, (_, i) => `member ${part}:${i}`);
+        await client.call('SADD', set, ...members);
+      }
+    }
+    let over = false;
+    const sorting = ['a', 'b', 'c', 'a', 'b'].map(async (set) => {
+      const other = await server.connect();
+      while (!over) await other.call('SORT', set, 'ALPHA', 'LIMIT', '0', '1');
+    });
+    for (let i = 0; i < 3; i++) {
+      expect(await client.call('BGSAVE')).toBe('Background saving started');
+      await expect
+        .poll(async () => (await infoFields(client, 'persistence')).get('rdb_bgsave_in_progress'), {
+          timeout: 20_000,
+        })
+        .toBe('0');
+    }
+    over = true;
+    await Promise.all(sorting);
+  }, 60_000);
 });
