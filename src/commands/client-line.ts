@@ -20,7 +20,9 @@ export function clientFlags(session: Session): string {
   let flags = '';
   if (session.monitor) flags += 'O';
   if (session.subscribed) flags += 'P';
+  if (session.transaction !== null) flags += 'x';
   if (session.blocked) flags += 'b';
+  if (session.watches?.dirty) flags += 'd';
   if (session.unix) flags += 'U';
   if (session.noEvict) flags += 'e';
   if (session.noTouch) flags += 'T';
@@ -28,7 +30,7 @@ export function clientFlags(session: Session): string {
 }
 
 /**
- * Fields without a meaning here have the value that they have in a Redis without what they tell of: transactions (none), argv-mem (arguments are read where they arrived), rbs, rbp, obl (replies are gathered per
+ * Fields without a meaning here have the value that they have in a Redis without what they tell of: argv-mem (arguments are read where they arrived), rbs, rbp, obl (replies are gathered per
  * thread, not per client).
  * @param now unix time in ms
  * @returns the line, without its end
@@ -49,13 +51,13 @@ export function clientLine(session: Session, buffers: ClientBuffers, now: number
     `sub=${subscriptions(session, ChannelKind.Channel)}`,
     `psub=${subscriptions(session, ChannelKind.Pattern)}`,
     `ssub=${subscriptions(session, ChannelKind.ShardChannel)}`,
-    'multi=-1 watch=0',
+    `multi=${session.transaction?.count ?? -1} watch=${session.watches?.dirty ? 0 : (session.watches?.size ?? 0)}`,
     `qbuf=${buffers.queryBufferBytes}`,
     `qbuf-free=${free}`,
-    'argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0',
+    `argv-mem=0 multi-mem=${session.transaction?.memory ?? 0} rbs=0 rbp=0 obl=0`,
     `oll=${pending > 0 ? 1 : 0}`,
     `omem=${pending}`,
-    `tot-mem=${buffers.queryBufferBytes + free + pending}`,
+    `tot-mem=${buffers.queryBufferBytes + free + pending + (session.transaction?.memory ?? 0)}`,
     `events=${pending > 0 ? 'rw' : 'r'}`,
     `cmd=${session.lastCommand?.name ?? 'NULL'}`,
     `user=${session.user}`,

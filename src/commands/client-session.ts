@@ -2,6 +2,7 @@
 
 import { GlobalWord } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
+import { endTransaction } from './family-transaction.ts';
 import { ReplyMode } from './session.ts';
 
 /**
@@ -18,6 +19,7 @@ export function setMonitor(cx: CommandContext, on: boolean): void {
 export function resetSession(cx: CommandContext): void {
   const session = cx.session;
   setMonitor(cx, false);
+  endTransaction(cx);
   cx.pubsub.forget(session);
   session.db = 0;
   cx.db = 0;

@@ -15,7 +15,8 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { isPinned } from '../keyspace/pins.ts';
 import { Encoding, RecordView, Type } from '../keyspace/record.ts';
 import { copyBytes, type LockedShard } from '../keyspace/shard.ts';
-import { ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import { touchWatched } from '../keyspace/watched.ts';
+import { GlobalWord, ShardCounter, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { isCanonicalInt64, parseInteger } from '../protocol/numbers.ts';
 import { ReplyWriter } from '../protocol/reply-writer.ts';
 import { BlockRequest } from './blocking.ts';
@@ -88,8 +89,15 @@ export class CommandContext {
   readonly pubsub: PubSub;
   /** What the client is to get behind the reply of the command that runs: messages it has sent to itself. */
   readonly pushed: Buffer[] = [];
-  /** Whether this thread may sleep on locks: true on shard workers, false on acceptors. */
-  readonly mayBlock: boolean;
+  /**
+   * Whether this thread may sleep on locks: true on shard workers, false on acceptors. In a transaction that runs it is true on
+   * acceptors, too: the locks are held, and its commands can't be handed over any more.
+   */
+  mayBlock: boolean;
+  /** A transaction holds the locks of all shards. */
+  allLocked = false;
+  /** The command has applied CLIENT REPLY to its reply itself. */
+  keepsReply = false;
   /** Set by handOver(): the executor drops the reply and lets a shard worker run the command. */
   handedOver = false;
   /** Set by a command after which the connection closes once replies are out (QUIT). */
@@ -107,9 +115,11 @@ export class CommandContext {
   readonly rec3: RecordView;
   readonly #namedSlot = new Int32Array(1);
   readonly #namedHash = new Int32Array(1);
+  readonly #control: Int32Array;
 
   constructor(keyspace: Keyspace, server: ServerApi, mayBlock: boolean) {
     this.keyspace = keyspace;
+    this.#control = keyspace.memory.control;
     this.server = server;
     this.mayBlock = mayBlock;
     this.pubsub = server.pubsub ?? new NoPubSub();
@@ -326,6 +336,13 @@ export class CommandContext {
    * @param db where the key is
    */
   keyChanged(arg: number, changes = 1, db = this.db): void {
+    if (this.#control[GlobalWord.Watching] !== 0)
+      touchWatched(this.keyspace.memory, db, this.slots[arg]!, this.hashes[arg]!);
+    this.keyReady(arg, changes, db);
+  }
+
+  /** As keyChanged, for what matters to clients that wait for the key, but is no change of it: groups of a stream. */
+  keyReady(arg: number, changes = 1, db = this.db): void {
     this.dirty += changes;
     const watch = this.keyWatch;
     if (watch !== null && watch.size !== 0) {
@@ -397,6 +414,7 @@ export class CommandContext {
    */
   enterShard(id: number): LockedShard | null {
     const shard = this.keyspace.shards[id]!;
+    if (this.allLocked) return shard as LockedShard;
     const locked = this.mayBlock ? shard.acquire() : shard.tryAcquire();
     if (locked !== null && this.changes !== null && !this.effects.wanted) this.#startTelling(this.changes);
     return locked;
@@ -404,6 +422,7 @@ export class CommandContext {
 
   /** What was deleted on the way is told before the lock is free. */
   leaveShard(shard: LockedShard): void {
+    if (this.allLocked) return;
     if (this.effects.wanted && this.effects.count > 0) this.tellNow();
     shard.release();
   }

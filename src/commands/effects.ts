@@ -56,6 +56,12 @@ export class Effects {
     if (this.buffer.length > KEPT_BYTES) this.buffer = Buffer.allocUnsafe(INITIAL_BYTES);
   }
 
+  /** Goes on with the next command of a transaction: what was told so far stays. */
+  next(): void {
+    this.told = false;
+    this.#own = -1;
+  }
+
   /** Leaves nothing more to tell of this command: all has been told. */
   forget(): void {
     this.told = true;

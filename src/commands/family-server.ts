@@ -9,6 +9,10 @@ import { type FamilyHandlers, Place } from './table.ts';
 /** A client that is in MONITOR already gets no reply, as from Redis. */
 function monitorCommand(cx: CommandContext): void {
   if (cx.session.monitor) return;
+  if (cx.session.denyBlocking) {
+    cx.error("ERR MONITOR isn't allowed for DENY BLOCKING client");
+    return;
+  }
   setMonitor(cx, true);
   cx.reply.ok();
 }

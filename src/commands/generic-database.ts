@@ -8,7 +8,8 @@ import { flushDatabase } from '../keyspace/flush.ts';
 import { anyPins, withoutPins } from '../keyspace/pins.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { VoidReason, voidSnapshot } from '../keyspace/snapshot.ts';
-import { GlobalWord, SHARD_COUNT, ShardCounter } from '../memory/layout.ts';
+import { eachWatched, touchAnyWatched, touchWatched } from '../keyspace/watched.ts';
+import { GlobalWord, SHARD_COUNT, ShardCounter, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
 import { intArgument, refusedInCluster } from './generic-arguments.ts';
@@ -40,6 +41,7 @@ function swapDatabases(cx: CommandContext): void {
   }
   withAllShards(cx, true, (shards) => {
     if (a !== b) {
+      touchSwapped(cx, shards, a, b);
       if (cx.keyspace.size(a) + cx.keyspace.size(b) > 0) voidSnapshot(cx.keyspace, VoidReason.Swapped);
       for (const shard of shards) shard.index.swap(a, b);
     }
@@ -47,6 +49,31 @@ function swapDatabases(cx: CommandContext): void {
     tellVerbatim(cx);
     cx.reply.ok();
   });
+}
+
+/**
+ * Tells who watches keys of two databases that change places: of keys that are there before or will be there then. What has
+ * expired is neither.
+ */
+function touchSwapped(cx: CommandContext, shards: readonly LockedShard[], a: number, b: number): void {
+  const { memory } = cx.keyspace;
+  if (memory.control[GlobalWord.Watching] === 0) return;
+  for (const shard of shards) {
+    eachWatched(memory, shard.id, (db, slot, hash) => {
+      if (db !== a && db !== b) return;
+      const inA = isAlive(cx, shard, a, slot, hash);
+      if (isAlive(cx, shard, b, slot, hash) || inA) touchWatched(memory, db, slot, hash);
+    });
+    touchAnyWatched(memory, shard.id);
+  }
+}
+
+/** Whether there is a key with this hash that has not expired; one that has is deleted. */
+function isAlive(cx: CommandContext, shard: LockedShard, db: number, slot: number, hash: number): boolean {
+  const ref = shard.index.findHash(db, slot & (SLOTS_PER_SHARD - 1), hash);
+  if (ref === 0) return false;
+  shard.meet(cx.rec, db, slot, hash, ref);
+  return !cx.isExpired(cx.rec) || !cx.removeExpired(shard, cx.rec);
 }
 
 function flush(cx: CommandContext, db: number): void {

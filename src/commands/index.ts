@@ -33,6 +33,7 @@ import { streamCommands } from './family-stream.ts';
 import { stringCommands } from './family-string.ts';
 import { stringEditCommands } from './family-string-edit.ts';
 import { stringLcsCommands } from './family-string-lcs.ts';
+import { transactionCommands } from './family-transaction.ts';
 import { zsetCommands } from './family-zset.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
 import { setRandomCommands } from './set-random.ts';
@@ -62,6 +63,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   hyperloglogCommands,
   debugCommands,
   connectionCommands,
+  transactionCommands,
   persistenceCommands,
   clientCommands,
   pubsubCommands,

@@ -2,9 +2,11 @@
 // The acceptor owns it. A few of its fields travel with input handed to a shard worker and come back changed
 // (`SessionField`); everything else is only touched by commands with Place.Connection, on the acceptor.
 
-import type { Subscriptions } from './pubsub-api.ts';
 import { type Identity, NOBODY_IN_PARTICULAR } from './identity.ts';
+import type { Subscriptions } from './pubsub-api.ts';
 import type { Command } from './table.ts';
+import type { Transaction } from './transaction.ts';
+import type { Watches } from './watches.ts';
 
 export const ReplyMode = { On: 0, Off: 1, SkipNext: 2, Skip: 3 } as const;
 
@@ -29,6 +31,12 @@ export class Session {
   denyBlocking = false;
   /** Waits in a blocking command. */
   blocked = false;
+  /** What it has queued since MULTI; null: no MULTI. On a shard worker only while an EXEC is to run there. */
+  transaction: Transaction | null = null;
+  /** What it watches; null: nothing. On a shard worker only with an EXEC. */
+  watches: Watches | null = null;
+  /** On a shard worker: an EXEC has run, so that transaction and watches are over. */
+  executed = false;
   /** In MONITOR. */
   monitor = false;
   /** Has subscribed to something: with RESP2 it may do little else. */

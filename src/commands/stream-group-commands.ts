@@ -108,7 +108,8 @@ function create(cx: CommandContext): void {
     return;
   }
   setEntriesRead(tools);
-  cx.keyChanged(2);
+  if (found === 0) cx.keyChanged(2);
+  else cx.keyReady(2);
   cx.reply.ok();
 }
 
@@ -163,7 +164,7 @@ function setId(cx: CommandContext): void {
 function destroy(cx: CommandContext): void {
   if (!openGroup(cx, false)) return;
   const destroyed = streamTools(cx).stream.destroyGroup(cx.input, cx.argOff[3]!, cx.argLen[3]!);
-  if (destroyed) cx.keyChanged(2);
+  if (destroyed) cx.keyReady(2);
   cx.reply.integer(destroyed ? 1 : 0);
 }
 

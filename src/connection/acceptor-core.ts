@@ -6,12 +6,14 @@ import type { AclChange } from '../acl/users.ts';
 import type { ControlRequest, ReplyFunction } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
+import { unwatchAll } from '../commands/watches.ts';
 import type { OutputBufferLimit } from '../config/multi-values.ts';
 import { Batch } from '../execution/batch.ts';
 import { Executor } from '../execution/executor.ts';
 import { decodeHandBack, encodeHandOver, encodeLeave, HandOverStatus } from '../execution/hand-over.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
 import { ThreadEvents } from '../execution/thread-events.ts';
+import type { Gap } from '../execution/transactions.ts';
 import { chmodSync, rmSync } from '../file-system.ts';
 import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
 import { LogLevel } from '../log/logger.ts';
@@ -82,6 +84,8 @@ export class AcceptorCore {
     writers.length = 0;
   };
   readonly #connections = new Map<number, Connection>();
+  /** Clients that are gone, by connection, whose watches a worker has with an EXEC. */
+  readonly #orphans = new Map<number, Session>();
   readonly #toWorkers: RingProducer[];
   readonly #fromWorkers: RingConsumer[];
   readonly #control: Int32Array;
@@ -132,6 +136,14 @@ export class AcceptorCore {
   /** Asks the supervisor for what a shard worker could not. */
   ask({ method, payload }: ControlRequest): Promise<ReplyFunction> {
     return this.thread.ask(method, payload).then((text) => (reply) => reply.simpleString(text as string));
+  }
+
+  /**
+   * Completes an EXEC that a shard worker has run.
+   * @param bytes its reply, less what is missing
+   */
+  completeExec(session: Session, bytes: Buffer, gaps: readonly Gap[]): Promise<ReplyFunction> {
+    return this.executor.transactions.fill(session, session.transaction!, Buffer.from(bytes), gaps);
   }
 
   /** Ends the wait of a connection that is gone, if it waits. */
@@ -189,9 +201,26 @@ export class AcceptorCore {
     if (connection.mayWaitForKeys) this.leave(connection.number);
     this.registry.remove(connection.session.id);
     this.exchange.forget(connection.session);
+    this.#endTransaction(connection);
     if (connection.session.monitor) Atomics.sub(this.#control, GlobalWord.Monitors, 1);
     Atomics.sub(this.#control, GlobalWord.Clients, 1);
     this.stats.add(Stat.Clients, -1);
+  }
+
+  /** Of a connection that is gone. What a worker is about to look at stays until it has done so. */
+  #endTransaction({ number, session, mayWaitForKeys }: Connection): void {
+    if (session.transaction !== null && session.watches !== null && mayWaitForKeys)
+      this.#orphans.set(number, session);
+    else unwatchAll(this.thread.keyspace.memory, session);
+    session.transaction = null;
+  }
+
+  /** A worker is done with the work of a connection that is gone. */
+  #buryOrphan(number: number): void {
+    const session = this.#orphans.get(number);
+    if (session === undefined) return;
+    this.#orphans.delete(number);
+    unwatchAll(this.thread.keyspace.memory, session);
   }
 
   describe(connection: Connection): string {
@@ -250,9 +279,12 @@ export class AcceptorCore {
       const consumer = this.#fromWorkers[worker]!;
       for (let message = consumer.receive(); message !== null; message = consumer.receive()) {
         const connection = this.#connections.get(message.readInt32LE(0));
-        if (connection !== undefined) connection.handedBack(message);
-        else if (decodeHandBack(message).status === HandOverStatus.Blocked)
-          this.leave(message.readInt32LE(0));
+        if (connection !== undefined) {
+          connection.handedBack(message);
+          continue;
+        }
+        this.#buryOrphan(message.readInt32LE(0));
+        if (decodeHandBack(message).status === HandOverStatus.Blocked) this.leave(message.readInt32LE(0));
       }
       if (consumer.takeRoomWish()) ring(this.#control, this.thread.start.workerThreads[worker]!);
       const producer = this.#toWorkers[worker]!;

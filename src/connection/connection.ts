@@ -13,15 +13,19 @@
 import type { Socket } from 'node:net';
 import type { ReplyFunction } from '../commands/server-api.ts';
 import { ReplyMode, type Session } from '../commands/session.ts';
+import { dropTransaction } from '../commands/transaction.ts';
+import { unwatchAll } from '../commands/watches.ts';
 import { applyReplyMode, BatchEnd } from '../execution/batch.ts';
 import {
   applySessionFlags,
   decodeHandBack,
   HAND_OVER_HEADER,
   HandOverStatus,
+  hasExecuted,
   repliesEnd,
   requestOf,
 } from '../execution/hand-over.ts';
+import type { GappedReply } from '../execution/transactions.ts';
 import { Stat } from '../metrics/stats.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
 import type { AcceptorCore } from './acceptor-core.ts';
@@ -150,7 +154,10 @@ export class Connection {
     this.session.commands += back.commands;
     this.session.lastCommand = this.#core.table.all[back.lastCommand] ?? this.session.lastCommand;
     const end = repliesEnd(message);
-    if (end > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER, end));
+    const gapped = back.status === HandOverStatus.Gaps ? (requestOf(message).payload as GappedReply) : null;
+    const whole = gapped === null ? end : HAND_OVER_HEADER + gapped.from;
+    if (whole > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER, whole));
+    if (hasExecuted(back.flags)) this.#endTransaction(gapped === null);
     this.#reader.skip(back.consumed);
     if (this.#core.rateLimited) this.#limitRate(back.commands, back.consumed);
     if (back.status === HandOverStatus.Close) {
@@ -172,6 +179,10 @@ export class Connection {
         this.#waiting = Waiting.Deferred;
         this.#await(this.#core.ask(requestOf(message)), false);
         break;
+      case HandOverStatus.Gaps:
+        this.#waiting = Waiting.Deferred;
+        this.#await(this.#core.completeExec(this.session, message.subarray(whole, end), gapped!.gaps), false);
+        break;
       case HandOverStatus.Served:
         this.session.lastCommandAt = Date.now();
         this.#goOn();
@@ -179,6 +190,15 @@ export class Connection {
       default:
         this.#goOn();
     }
+  }
+
+  /** A shard worker has run its EXEC. @param drop whether nothing of it is left to do */
+  #endTransaction(drop: boolean): void {
+    const { session } = this;
+    unwatchAll(this.#core.thread.keyspace.memory, session);
+    if (!drop || session.transaction === null) return;
+    dropTransaction(session.transaction);
+    session.transaction = null;
   }
 
   /** What comes in meanwhile is kept, up to client-query-buffer-limit: a socket that is not read can't tell its end. */
@@ -222,7 +242,8 @@ export class Connection {
     this.#core.stats.add(Stat.NetInput, chunk.length);
     this.#core.stats.add(Stat.Reads, 1);
     if (this.#closing) return;
-    this.#reader.limit = this.#core.queryBufferLimit;
+    const queued = this.session.transaction === null ? 0 : this.session.transaction.length;
+    this.#reader.limit = Math.max(0, this.#core.queryBufferLimit - queued);
     if (!this.#reader.feed(chunk)) {
       this.#tooMuchInput();
       return;

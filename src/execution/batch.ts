@@ -36,6 +36,8 @@ export const BatchEnd = {
   Blocked: 11,
   /** The next command is to be tried again. */
   Busy: 12,
+  /** The last command was an EXEC that the acceptor has to complete (on workers only): Executor.transactions.gapped. */
+  Gaps: 13,
 } as const;
 export type BatchEnd = (typeof BatchEnd)[keyof typeof BatchEnd];
 
@@ -76,16 +78,22 @@ export class Batch {
       const mark = cx.reply.length;
       const outcome = this.#executor.execute(parser);
       if (outcome === Outcome.Blocked) return outcome;
-      if (outcome !== Outcome.Done && outcome !== Outcome.Close && outcome !== Outcome.Deferred) {
+      if (
+        outcome !== Outcome.Done &&
+        outcome !== Outcome.Close &&
+        outcome !== Outcome.Deferred &&
+        outcome !== Outcome.Gaps
+      ) {
         reader.rewind();
         if (cx.pushed.length > 0) appendPushed(cx);
         return outcome;
       }
       this.commands++;
       if (outcome !== Outcome.Deferred && session.replyMode !== ReplyMode.On)
-        applyReplyMode(cx, session, mark);
+        applyReplyMode(cx, session, cx.keepsReply ? cx.reply.length : mark);
+      cx.keepsReply = false;
       if (cx.pushed.length > 0) appendPushed(cx);
-      if (outcome === Outcome.Deferred) return BatchEnd.Deferred;
+      if (outcome === Outcome.Deferred || outcome === Outcome.Gaps) return outcome;
       if (outcome === Outcome.Close) return BatchEnd.Close;
       if (cx.reply.length > REPLY_BYTES) return BatchEnd.ReplyFull;
       if (this.commands >= commandsMax) return BatchEnd.TurnOver;

@@ -17,6 +17,7 @@ import { DenialContext } from '../acl/acl-log.ts';
 import type { ThreadAcl } from '../acl/thread-acl.ts';
 import { CommandContext } from '../commands/context.ts';
 import { ErrorText, wrongArity } from '../commands/errors.ts';
+import { endTransaction } from '../commands/family-transaction.ts';
 import { replyUnknown } from '../commands/help.ts';
 import { Denial } from '../commands/identity.ts';
 import type { ServerApi } from '../commands/server-api.ts';
@@ -28,6 +29,7 @@ import {
   KeyPlan,
   Place,
 } from '../commands/table.ts';
+import type { Transaction } from '../commands/transaction.ts';
 import { tellAfterFailure } from '../commands/whole-effects.ts';
 import { isAwaited } from '../keyspace/awaited.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -40,33 +42,13 @@ import type { ChangeLog } from './change-log.ts';
 import type { ExecutingServer } from './executing-server.ts';
 import { KeyLocks } from './key-locks.ts';
 import { LookAhead } from './look-ahead.ts';
+import { Outcome } from './outcome.ts';
 import { Preserved, Preserver } from './preserve.ts';
+import { Transactions } from './transactions.ts';
 import type { WaiterService, WaiterTimes } from './waiter-service.ts';
 import { writeErrorText } from './write-error.ts';
 
-export const Outcome = {
-  /** The reply is written. */
-  Done: 0,
-  /** Must run on a shard worker; nothing has happened. */
-  HandOver: 1,
-  /** The reply comes later: see CommandContext.deferred. */
-  Deferred: 2,
-  /** The reply is written; the connection closes behind it. */
-  Close: 3,
-  /** CLIENT PAUSE holds it back; nothing has happened. */
-  Paused: 4,
-  /** Must run on the connection's acceptor; nothing has happened (workers only). */
-  ToAcceptor: 5,
-  /** A web browser talks to us: the connection closes at once, without any reply. */
-  Attack: 6,
-  /** Must run on the worker that keeps waiting clients; nothing has happened. */
-  ToKeeper: 10,
-  /** The client waits, without a reply (on that worker only). */
-  Blocked: 11,
-  /** A long command has the shard and will let it go soon: to be tried again; nothing has happened. */
-  Busy: 12,
-} as const;
-export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+export { Outcome } from './outcome.ts';
 
 /** PFCOUNT keeps what it has counted, in its key. */
 const MAY_CHANGE = CommandFlag.Write | CommandFlag.MayReplicate;
@@ -121,6 +103,8 @@ export class Executor implements WaiterTimes {
   /** Bytes, 0: no limit. */
   maxMemory = 0;
   precise: boolean;
+  readonly transactions: Transactions;
+  readonly #exec: Command;
   /** On the worker that keeps waiting clients, see keep(). */
   #waiters: WaiterService | null = null;
 
@@ -148,7 +132,21 @@ export class Executor implements WaiterTimes {
     this.#control = keyspace.memory.control;
     this.precise = worker;
     if (worker) this.cx.pause = this.#locks;
+    this.#exec = this.table.byName('exec')!;
+    this.transactions = new Transactions(this, {
+      keyspace,
+      server,
+      locks: this.#locks,
+      preserver: this.#preserver,
+      changes,
+      worker,
+    });
     this.#followConfig();
+  }
+
+  /** Whether this is the executor of the thread that keeps waiting clients. */
+  get isKeeper(): boolean {
+    return this.#waiters !== null;
   }
 
   /** Makes this the executor of the thread that keeps waiting clients. */
@@ -188,17 +186,28 @@ export class Executor implements WaiterTimes {
     cx.argOff = parser.argOff;
     cx.argLen = parser.argLen;
     cx.failed = false;
+    const { session } = cx;
+    const { transaction } = session;
     const command = this.#find();
-    if (command === null) return this.#isAttack() ? Outcome.Attack : Outcome.Done;
+    if (command === null) {
+      if (transaction !== null) transaction.failed = true;
+      return this.#isAttack() ? Outcome.Attack : Outcome.Done;
+    }
     cx.command = command;
     if (command.arity >= 0 ? argc !== command.arity : argc < -command.arity) {
       return this.#reject(command, wrongArity(command.name));
     }
     if (this.replaying) return this.#run(command);
-    const flags = command.flags;
-    const { session } = cx;
+    let { flags } = command;
     if (!session.authenticated && this.#acl.authRequired && (flags & CommandFlag.NoAuth) === 0)
       return this.#reject(command, ErrorText.NoAuth);
+    // In a transaction a command is queued, all but a few; EXEC is what its commands are.
+    let queued = false;
+    if (transaction !== null) {
+      if ((flags & CommandFlag.NoMulti) !== 0) return this.#reject(command, NOT_IN_MULTI);
+      if (command === this.#exec) flags = flagsOfExec(command, transaction);
+      queued = !NEVER_QUEUED.has(command.name);
+    }
     if (!session.identity.unlimited) {
       const denial = this.#acl.check(cx);
       if (denial !== Denial.None) return this.#deny(command, denial);
@@ -211,7 +220,7 @@ export class Executor implements WaiterTimes {
     if (this.#worker) {
       if (command.place >= Place.Connection) return Outcome.ToAcceptor;
       if (this.#waiters === null && changesAnything(command)) return Outcome.ToKeeper;
-    } else if (command.place === Place.Worker) {
+    } else if (command.place === Place.Worker && !queued) {
       return changesAnything(command) ? Outcome.ToKeeper : Outcome.HandOver;
     }
     if (
@@ -222,18 +231,23 @@ export class Executor implements WaiterTimes {
     ) {
       this.#locks.freeKept();
       const room = this.#events.makeRoom();
-      if (!room && (flags & CommandFlag.Denyoom) !== 0) return this.#reject(command, ErrorText.OutOfMemory);
+      // The queue of a transaction takes memory, too.
+      const denied =
+        (flags & CommandFlag.Denyoom) !== 0 || (transaction !== null && !ENDS_MULTI.has(command.name));
+      if (!room && denied) return this.#reject(command, ErrorText.OutOfMemory);
     }
-    if (control[GlobalWord.WriteError] !== 0 && this.#isStopped(command))
+    if (
+      control[GlobalWord.WriteError] !== 0 &&
+      ((flags & CommandFlag.Write) !== 0 || command.name === 'ping')
+    )
       return this.#reject(command, writeErrorText(control[GlobalWord.WriteError]!));
     if (cx.session.subscribed && cx.session.resp === 2 && !MAY_SUBSCRIBER_RUN.has(command.name))
       return this.#reject(command, subscriberMayNot(command.name));
-    return this.#run(command);
-  }
-
-  /** Whether a command is refused while data cannot be saved: those that write, and PING, which asks how things are. */
-  #isStopped(command: Command): boolean {
-    return (command.flags & CommandFlag.Write) !== 0 || command.name === 'ping';
+    if (transaction === null) return this.#run(command);
+    if (command === this.#exec) return this.transactions.run(command);
+    if (!queued) return this.#run(command);
+    this.transactions.queue(command);
+    return Outcome.Done;
   }
 
   #run(command: Command): Outcome {
@@ -255,7 +269,7 @@ export class Executor implements WaiterTimes {
       // First the pins: the locks may be free for a moment meanwhile. Who would wait for a pinned key waits for the pin
       // too, as its writer would not know of it.
       if (this.#control[GlobalWord.Pinning] !== 0 && !locks.waitForPins()) return Outcome.HandOver;
-      if (this.#isForKeeper(flags)) {
+      if (this.isForKeeper(flags)) {
         this.#locks.unlock();
         return Outcome.ToKeeper;
       }
@@ -295,7 +309,7 @@ export class Executor implements WaiterTimes {
       }
       // The locks were free.
       locks.waitForPins();
-      if (this.#isForKeeper(flags)) {
+      if (this.isForKeeper(flags)) {
         locks.unlock();
         return Outcome.ToKeeper;
       }
@@ -306,33 +320,11 @@ export class Executor implements WaiterTimes {
     const cx = this.cx;
     const locks = this.#locks;
     const mark = cx.reply.length;
-    cx.noTouch = cx.session.noTouch;
-    cx.dirty = 0;
-    cx.handedOver = false;
-    cx.deferred = null;
-    cx.requested = null;
-    cx.closeAfterReply = false;
-    cx.blocks = false;
-    cx.reply.resp = cx.session.resp;
     const db = cx.session.db;
     const { effects } = cx;
     effects.wanted = this.#control[GlobalWord.ChangesWanted] !== 0 && !this.replaying;
     if (effects.wanted) effects.reset();
-    if (this.precise) {
-      this.#groupStart = performance.now();
-      locks.startedAt = this.#groupStart;
-    }
-    try {
-      command.handler!(cx);
-    } catch (error) {
-      if (!(error instanceof OutOfMemoryError)) throw error;
-      cx.reply.truncate(mark);
-      cx.blocks = false;
-      cx.error(ErrorText.OutOfMemory);
-      if (effects.wanted) {
-        tellAfterFailure(cx, locks.keyArgs, command.keyPlan === KeyPlan.None ? 0 : locks.keyCount);
-      }
-    }
+    this.invoke(command);
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
     // Also of a command that is handed over: what it has deleted because its time had come.
     if (effects.wanted) this.#changes!.append(cx);
@@ -355,6 +347,51 @@ export class Executor implements WaiterTimes {
     }
     if (cx.deferred !== null || cx.requested !== null) return Outcome.Deferred;
     return cx.closeAfterReply ? Outcome.Close : Outcome.Done;
+  }
+
+  /** Calls the handler of the command in the context. What it needs is locked. */
+  invoke(command: Command): void {
+    const { cx } = this;
+    const locks = this.#locks;
+    const mark = cx.reply.length;
+    cx.noTouch = cx.session.noTouch;
+    cx.dirty = 0;
+    cx.handedOver = false;
+    cx.deferred = null;
+    cx.requested = null;
+    cx.closeAfterReply = false;
+    cx.blocks = false;
+    cx.reply.resp = cx.session.resp;
+    if (this.precise) {
+      this.#groupStart = performance.now();
+      locks.startedAt = this.#groupStart;
+    }
+    try {
+      command.handler!(cx);
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError)) throw error;
+      cx.reply.truncate(mark);
+      cx.blocks = false;
+      cx.error(ErrorText.OutOfMemory);
+      if (cx.effects.wanted) {
+        tellAfterFailure(cx, locks.keyArgs, command.keyPlan === KeyPlan.None ? 0 : locks.keyCount);
+      }
+    }
+  }
+
+  /** Counts a command of a transaction, or EXEC, and shows it in MONITOR. @param started by performance.now() */
+  ran(command: Command, db: number, started: number): void {
+    if (this.precise) this.#groupStart = started;
+    this.#tellMonitors(command, db);
+    this.#count(command);
+  }
+
+  /** After a transaction: serves those who wait for what it has changed. @param anything whether that may be any key */
+  serveAfter(anything: boolean): void {
+    const waiters = this.#waiters;
+    if (waiters === null || waiters.room.size === 0) return;
+    if (anything) waiters.room.allChanged();
+    if (waiters.room.hasReady) waiters.serve(this.#locks, this);
   }
 
   /** The command has called block(). */
@@ -391,7 +428,7 @@ export class Executor implements WaiterTimes {
   }
 
   /** Whether the command being run writes a key that somebody waits for, and this is not where these are kept. */
-  #isForKeeper(flags: number): boolean {
+  isForKeeper(flags: number): boolean {
     if (this.#control[GlobalWord.Awaited] === 0 || this.#waiters !== null) return false;
     if ((flags & CommandFlag.Write) === 0) return false;
     const { cx } = this;
@@ -447,19 +484,30 @@ export class Executor implements WaiterTimes {
   #deny(command: Command, denial: Denial): Outcome {
     if (this.#worker) return Outcome.ToAcceptor;
     const { cx } = this;
-    this.#acl.note(cx, denial, DenialContext.TopLevel);
+    const queued = cx.session.transaction !== null;
+    this.#acl.note(cx, denial, queued ? DenialContext.Multi : DenialContext.TopLevel);
     return this.#reject(command, this.#acl.refusal(cx, denial));
   }
 
+  /** A refused EXEC ends the transaction; another command that is refused in one, makes it fail. */
   #reject(command: Command, text: string): Outcome {
-    this.cx.error(text);
+    const { cx } = this;
+    const { transaction } = cx.session;
+    if (command === this.#exec) {
+      endTransaction(cx);
+      cx.session.executed = this.#worker;
+      text = `EXECABORT Transaction discarded because of: ${text.replace(/^ERR /, '')}`;
+    } else if (transaction !== null) transaction.failed = true;
+    cx.error(text);
     this.#server.stats.countCommand(command.id, CommandStat.Rejected);
     return Outcome.Done;
   }
 
   /** What an acceptor does that did not get a lock: the worker it would hand over to may be in a long command. */
   #refused(): Outcome {
-    return this.#locks.busy ? Outcome.Busy : Outcome.HandOver;
+    // WATCH can't be handed over.
+    if (this.#locks.busy || this.cx.command.place >= Place.Connection) return Outcome.Busy;
+    return Outcome.HandOver;
   }
 
   /** CLIENT PAUSE: whether a command with these flags has to wait. */
@@ -543,6 +591,19 @@ const MAY_SUBSCRIBER_RUN: ReadonlySet<string> = new Set([
 /** With RESP2 a client could not tell replies of other commands from messages. */
 function subscriberMayNot(name: string): string {
   return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
+}
+
+const NOT_IN_MULTI = 'ERR Command not allowed inside a transaction';
+/** Commands that run at once in a transaction. */
+const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+/** Of these, commands that are never refused for want of memory; EXEC may be for what it runs. */
+const ENDS_MULTI: ReadonlySet<string> = new Set(['exec', 'discard', 'quit', 'reset']);
+const OF_ALL_COMMANDS = CommandFlag.Write | CommandFlag.MayReplicate | CommandFlag.Denyoom;
+
+/** EXEC writes if one of its commands does, and so on. */
+function flagsOfExec({ flags }: Command, transaction: Transaction): number {
+  const all = flags | (transaction.flags & OF_ALL_COMMANDS);
+  return transaction.whileLoading ? all : all & ~CommandFlag.Loading;
 }
 
 /** Whether a command changes keys without naming any: FLUSHALL, SWAPDB. */

@@ -3,17 +3,20 @@
 //   acceptor -> worker: run this input for that client       worker -> acceptor: what came of it
 //     0  connection (number of the acceptor's)                 0  connection
 //     1  database                                              1  database
-//     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags (subscribed << 9: only to a worker)
+//     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags (subscribed << 9: only to a worker; EXEC has run << 10: only back)
 //     3  client id, low word   4  high word                    3  bytes of input done
 //     5  bytes of name         6  bytes of address             4  status (HandOverStatus)
 //     7  kind (HandOverKind)                                   5  commands run   6  id of the last command   7  bytes of request
 //     8  id of the user
 //     name, address, input                                     replies, request (ControlRequest as JSON)
+//     with an EXEC to run, between address and input: bytes of what follows, watched keys, queued commands
 //
 // Both are words of 32 bits, little endian. They never leave the process.
 
 import type { ControlRequest } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
+import { takeTransaction } from '../commands/transaction.ts';
+import { Watches } from '../commands/watches.ts';
 
 export const HAND_OVER_HEADER = 36;
 
@@ -34,6 +37,8 @@ export const HandOverStatus = {
   Served: 6,
   /** The supervisor is to answer the last command: the request is behind the replies. */
   Ask: 7,
+  /** The last command was an EXEC that the acceptor has to complete: what it needs to know is behind the replies, as a request. */
+  Gaps: 8,
 } as const;
 
 /** What a message to a worker is. */
@@ -42,17 +47,23 @@ export const HandOverKind = {
   Run: 0,
   /** The connection is closed: if it waits, its wait is over. Header only. */
   Leave: 1,
+  /** As Run; the first command is EXEC, the transaction is in the message. */
+  Exec: 2,
 } as const;
 
 const NO_TOUCH = 1 << 8;
 const SUBSCRIBED = 1 << 9;
+const EXECUTED = 1 << 10;
+/** The length of a transaction. */
+const LENGTH_BYTES = 4;
 
 export function sessionFlags(session: Session): number {
   return (
     session.resp |
     (session.replyMode << 4) |
     (session.noTouch ? NO_TOUCH : 0) |
-    (session.subscribed ? SUBSCRIBED : 0)
+    (session.subscribed ? SUBSCRIBED : 0) |
+    (session.executed ? EXECUTED : 0)
   );
 }
 
@@ -60,6 +71,11 @@ export function applySessionFlags(session: Session, flags: number): void {
   session.resp = flags & 15;
   session.replyMode = (flags >> 4) & 15;
   session.noTouch = (flags & NO_TOUCH) !== 0;
+}
+
+/** Whether flags from a worker say that an EXEC has run. */
+export function hasExecuted(flags: number): boolean {
+  return (flags & EXECUTED) !== 0;
 }
 
 /** @param input the rest of the client's input: [start, end) */
@@ -72,7 +88,13 @@ export function encodeHandOver(
 ): Buffer {
   const name = Buffer.from(session.name, 'latin1');
   const address = Buffer.from(session.address, 'latin1');
-  const message = Buffer.allocUnsafe(HAND_OVER_HEADER + name.length + address.length + end - start);
+  const { transaction, watches } = session;
+  const queued =
+    transaction === null
+      ? 0
+      : LENGTH_BYTES + (watches ?? NO_WATCHES).encodedLength + transaction.encodedLength;
+  const inputAt = HAND_OVER_HEADER + name.length + address.length + queued;
+  const message = Buffer.allocUnsafe(inputAt + end - start);
   message.writeInt32LE(connection, 0);
   message.writeInt32LE(session.db, 4);
   message.writeInt32LE(sessionFlags(session), 8);
@@ -80,13 +102,19 @@ export function encodeHandOver(
   message.writeInt32LE(Math.floor(session.id / 4294967296), 16);
   message.writeInt32LE(name.length, 20);
   message.writeInt32LE(address.length, 24);
-  message.writeInt32LE(HandOverKind.Run, 28);
+  message.writeInt32LE(transaction === null ? HandOverKind.Run : HandOverKind.Exec, 28);
   message.writeInt32LE(session.identity.id, 32);
   name.copy(message, HAND_OVER_HEADER);
   address.copy(message, HAND_OVER_HEADER + name.length);
-  input.copy(message, HAND_OVER_HEADER + name.length + address.length, start, end);
+  if (transaction !== null) {
+    const at = message.writeInt32LE(queued - LENGTH_BYTES, inputAt - queued);
+    transaction.encode(message, (watches ?? NO_WATCHES).encode(message, at));
+  }
+  input.copy(message, inputAt, start, end);
   return message;
 }
+
+const NO_WATCHES = new Watches();
 
 /** @param connection its number; HandOverKind.Leave */
 export function encodeLeave(connection: number): Buffer {
@@ -131,8 +159,18 @@ export function decodeHandOver(message: Buffer, now: number): HandOver {
     connection: message.readInt32LE(0),
     user: message.readInt32LE(32),
     session,
-    inputAt: addressAt + addressLen,
+    inputAt: decodeTransaction(message, addressAt + addressLen, session),
   };
+}
+
+/** @returns where the input begins */
+function decodeTransaction(message: Buffer, at: number, session: Session): number {
+  if (handOverKind(message) !== HandOverKind.Exec) return at;
+  session.transaction = takeTransaction();
+  session.watches = new Watches();
+  const end = at + LENGTH_BYTES + message.readInt32LE(at);
+  session.transaction.decode(message, session.watches.decode(message, at + LENGTH_BYTES));
+  return end;
 }
 
 export interface HandBack {

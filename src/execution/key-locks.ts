@@ -60,7 +60,7 @@ const WAIT_FOR_BREATH_MS = 1;
 
 export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
   /** Key arguments of the command being run: the first `keyCount`. */
-  keyArgs = new Int32Array(64);
+  keyArgs: Int32Array = new Int32Array(64);
   keyCount = 0;
   /** The shard locked last, -1: none. */
   lastShard = -1;
@@ -223,8 +223,11 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
     return one < 32 ? low === 1 << one && high === 0 : low === 0 && high === 1 << (one - 32);
   }
 
-  /** Locks the shards of a command with several keys. @returns false on an acceptor that did not get them all */
-  lockKeys(command: Command): boolean {
+  /**
+   * Finds and hashes the keys of a command: keyArgs, keyCount.
+   * @returns whether it may touch others, too
+   */
+  findKeys(command: Command): boolean {
     const cx = this.#cx;
     if (cx.argc > cx.slots.length) {
       cx.slots = new Int32Array(cx.argOff.length);
@@ -235,22 +238,48 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
       this.keyArgs = new Int32Array(cx.argOff.length);
       count = keyPositions(command, cx.argc, cx.argOff, cx.argLen, cx.input, this.keyArgs);
     }
-    const all = command.unknownKeys && touchesUnknownKeys(command, cx.argc, cx.argOff, cx.argLen, cx.input);
+    this.keyCount = count;
+    for (let i = 0; i < count; i++) this.#hashOne(this.keyArgs[i]!);
+    return command.unknownKeys && touchesUnknownKeys(command, cx.argc, cx.argOff, cx.argLen, cx.input);
+  }
+
+  /** Locks the shards of a command with several keys. @returns false on an acceptor that did not get them all */
+  lockKeys(command: Command): boolean {
+    const cx = this.#cx;
+    const all = this.findKeys(command);
     if (all && !this.#worker) {
       this.#wasBusy = false;
       return false;
     }
+    const count = this.keyCount;
     this.#low = all ? -1 : 0;
     this.#high = this.#low;
     for (let i = 0; i < count; i++) {
-      const arg = this.keyArgs[i]!;
-      this.#hashOne(arg);
-      const shard = cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT;
+      const shard = cx.slots[this.keyArgs[i]!]! >>> SLOT_TO_SHARD_SHIFT;
       if (shard < 32) this.#low |= 1 << shard;
       else this.#high |= 1 << (shard - 32);
     }
     if (this.room !== null && this.room.size !== 0) this.#addShardsOfWaiters(count);
-    this.keyCount = count;
+    return this.#lockSeveral();
+  }
+
+  /** Says which shards a transaction needs: lockWanted() locks them. @param low, high a bit for each: 0..31 and 32..63 */
+  want(low: number, high: number): void {
+    this.#low = low;
+    this.#high = high;
+  }
+
+  /** Adds the shards of those who wait for keys of the command in the context. */
+  wantWaiters(): void {
+    this.#addShardsOfWaiters(this.keyCount);
+  }
+
+  /** @returns false on an acceptor that did not get them all */
+  lockWanted(): boolean {
+    return this.#low === 0 && this.#high === 0 ? true : this.#lockSeveral();
+  }
+
+  #lockSeveral(): boolean {
     this.#locked = Locked.Several;
     if (this.#lockBits(this.#low, 0) && this.#lockBits(this.#high, 32)) return true;
     this.unlock();
@@ -375,7 +404,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
    * @returns false on an acceptor, whose locks are freed then
    */
   waitForPins(): boolean {
-    while (this.#meetsPin()) {
+    while (this.meetsPin()) {
       this.#release();
       if (!this.#worker) {
         this.#locked = Locked.None;
@@ -387,7 +416,8 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
     return true;
   }
 
-  #meetsPin(): boolean {
+  /** Whether another thread has a key of the command pinned. */
+  meetsPin(): boolean {
     const cx = this.#cx;
     const { memory } = this.#keyspace;
     for (let i = 0; i < this.keyCount; i++) {

@@ -51,11 +51,16 @@ export class Preserver {
    * Saves what a running snapshot has yet to save of a command's keys. Their shards are locked; this thread has nothing
    * pinned.
    * @param keyArgs the first `keyCount` are the arguments that are keys
+   * @param everywhere whether to save them in all databases
    */
-  keys(cx: CommandContext, keyArgs: Int32Array, keyCount: number): Preserved {
+  keys(
+    cx: CommandContext,
+    keyArgs: Int32Array,
+    keyCount: number,
+    everywhere = cx.command.name === COPY,
+  ): Preserved {
     const { saver } = this.#keyspace;
     if (saver === null || this.#control[GlobalWord.SnapshotActive]! <= 0) return Preserved.Done;
-    const everywhere = cx.command.name === COPY;
     const first = everywhere ? 0 : cx.db;
     const last = everywhere ? this.#keyspace.memory.databaseCount - 1 : cx.db;
     if (!this.#worker && this.#bytes(cx, keyArgs, keyCount, first, last, saver) > ACCEPTOR_BYTES)

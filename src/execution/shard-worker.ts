@@ -6,6 +6,7 @@
 //
 // The first worker also keeps the clients that wait in blocking commands, of all acceptors (waiting-room.ts).
 
+import type { ControlRequest } from '../commands/server-api.ts';
 import { flushDatabase } from '../keyspace/flush.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { startSnapshot } from '../keyspace/snapshot.ts';
@@ -195,6 +196,7 @@ export class ShardWorker {
     else if (why === BatchEnd.ToKeeper) status = HandOverStatus.ToKeeper;
     else if (why === BatchEnd.Blocked) status = HandOverStatus.Blocked;
     else if (why === BatchEnd.Deferred) status = HandOverStatus.Ask;
+    else if (why === BatchEnd.Gaps) status = HandOverStatus.Gaps;
     else if (why !== BatchEnd.Drained) status = HandOverStatus.Return;
     executor.end();
     if (why === BatchEnd.Blocked && this.#left[acceptor]!.has(connection))
@@ -208,11 +210,17 @@ export class ShardWorker {
       commands: this.#batch.commands,
       lastCommand: session.lastCommand === null ? -1 : session.lastCommand.id,
     };
-    const request = status === HandOverStatus.Ask ? executor.cx.requested : null;
-    this.#send(acceptor, encodeHandBack(back, reply.bytes, reply.length, request));
+    this.#send(acceptor, encodeHandBack(back, reply.bytes, reply.length, this.#requestWith(status)));
     reply.reset();
     this.#parser.trim();
     this.#answerWaiters();
+  }
+
+  /** What the acceptor is to be asked for behind the replies. */
+  #requestWith(status: number): ControlRequest | null {
+    const { cx, transactions } = this.#executor;
+    if (status === HandOverStatus.Gaps) return { method: 'complete-exec', payload: transactions.gapped };
+    return status === HandOverStatus.Ask ? cx.requested : null;
   }
 
   /** Ends waits whose time is over, and those of keys that were deleted. @returns ms until it wants to be called again */

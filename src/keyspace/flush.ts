@@ -12,6 +12,7 @@ import type { Keyspace } from './keyspace.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
 import { DbWord } from './slot-index.ts';
+import { eachWatched, touchAnyWatched, touchWatched } from './watched.ts';
 
 /** Slots up to this many keys are freed in one step, segment by segment. */
 const SLOT_KEYS_AT_ONCE = 2048;
@@ -31,9 +32,20 @@ export function flushDatabase(shard: LockedShard, db: number, lazy: boolean): nu
     else others += shard.keys(other);
   }
   if (keys === 0 && (others > 0 || shard.arena.used === 0)) return 0;
+  if (shard.memory.control[GlobalWord.Watching] !== 0) touchFlushed(shard, db);
   if (others === 0) resetShard(shard);
   else if (!lazy || !hideDatabase(shard, db)) clearDatabase(shard, db);
   return keys;
+}
+
+/** Tells who watches keys that are there and about to go. @param db -1 for all */
+function touchFlushed(shard: LockedShard, db: number): void {
+  eachWatched(shard.memory, shard.id, (watchedDb, slot, hash) => {
+    if (db >= 0 && watchedDb !== db) return;
+    if (shard.index.findHash(watchedDb, slot & (SLOTS_PER_SHARD - 1), hash) !== 0)
+      touchWatched(shard.memory, watchedDb, slot, hash);
+  });
+  touchAnyWatched(shard.memory, shard.id);
 }
 
 /** Gives all memory of a shard back without visiting it. */

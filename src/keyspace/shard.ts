@@ -25,6 +25,7 @@ import { markGone } from './awaited.ts';
 import { fieldsBound } from './field-bound.ts';
 import { headerBytes, RecordView, Type, writeExpiry, writeHeader } from './record.ts';
 import { DbWord, NO_EXPIRY, SlotIndex } from './slot-index.ts';
+import { touchWatched } from './watched.ts';
 
 declare const held: unique symbol;
 /** A shard whose lock the calling thread holds. */
@@ -318,9 +319,10 @@ export class Shard {
     this.discardShell(view);
   }
 
-  /** Deletes the record that `view` points at, with its value. */
+  /** Deletes the record that `view` points at, with its value; who watches its key learns of it. */
   remove(this: LockedShard, view: RecordView): void {
     if (DEBUG) this.assertHeld();
+    if (this.#control[GlobalWord.Watching] !== 0) touchWatched(this.memory, view.db, view.slot, view.hash);
     this.index.remove(view.db, view.slot & LOCAL_MASK, view.hash, view.ref);
     this.#drop(view.ref);
     view.ref = 0;

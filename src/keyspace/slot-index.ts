@@ -141,6 +141,25 @@ export class SlotIndex {
     return this.#findDeep(this.#segmentOf(db, local, hash), hash, key, off, len);
   }
 
+  /**
+   * Finds a record by its hash alone.
+   * @returns the ref of the first with this hash, 0 if there is none
+   */
+  findHash(db: number, local: number, hash: number): number {
+    if (this.slotKeys(db, local) === 0) return 0;
+    const segment = this.#segmentOf(db, local, hash);
+    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+    const at = (segment & REF_MASK) << 2;
+    const capacity = words[at]! >>> 16;
+    const entries = at + SEGMENT_HEADER_WORDS;
+    let index = (((hash << (words[at + 1]! & 0xff)) >>> 16) * capacity) >>> 16;
+    for (;;) {
+      const ref = words[entries + index * 2 + 1]!;
+      if (ref === 0 || (words[entries + index * 2]! | FLAGS) === (hash | FLAGS)) return ref;
+      if (++index === capacity) index = 0;
+    }
+  }
+
   /** As find, in a segment that a directory points at. */
   #findDeep(segment: number, hash: number, key: Buffer, off: number, len: number): number {
     const words = this.#words[segment >>> REF_REGION_SHIFT]!;

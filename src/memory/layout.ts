@@ -3,6 +3,7 @@
 //   control   Int32Array/Float64Array: global words, thread blocks, shard headers (below)
 //   databases Int32Array: one entry of DB_ENTRY_WORDS per (shard, database), see keyspace/
 //   chunkMap  Int32Array: CHUNK_ENTRY_WORDS per 64 KiB chunk of every region, see arena.ts
+//   watches   Int32Array: a table of WATCHed keys for each shard, see keyspace/watched.ts
 //   regions   1 GiB each: the data set itself, cut into 64 KiB chunks, cut into blocks
 //
 //   control, in bytes:
@@ -89,6 +90,9 @@ export const GlobalWord = {
   PinsClosed: 641,
   /** Keys that clients wait for, in all: see keyspace/awaited.ts. */
   Awaited: 672,
+  /** Keys that clients have WATCHed, in all: see keyspace/watched.ts; and these clients. Writers read it with Awaited. */
+  Watching: 673,
+  WatchingClients: 674,
   /** 1: a shard has its GoneMark set. */
   AwaitedGone: 704,
   /** Thread id of the worker that keeps the waiting clients. */
@@ -189,12 +193,21 @@ export const ShardWord = {
   /** Of snapshots: records being saved while the lock is free; the number of the last walk that came to the shard's end. */
   Saving: 7,
   Walked: 8,
+  /** Keys of this shard that clients have WATCHed, see keyspace/watched.ts. */
+  Watched: 9,
   /** First of 64 words of bits by index hash; they end the header. */
   AwaitedBits: 32,
 } as const;
 export const CONTROL_BYTES = SHARDS_BYTE_OFFSET + SHARD_COUNT * SHARD_HEADER_BYTES;
 
 export const CHUNK_ENTRY_WORDS = 8;
+
+/** Of the tables of watched keys, see keyspace/watched.ts; only what is used of them takes memory. */
+export const WATCH_HEADER_WORDS = 4;
+export const WATCH_BUCKETS = 4096;
+export const WATCH_ENTRY_WORDS = 5;
+export const WATCHES_PER_SHARD = 32768;
+export const WATCH_SHARD_WORDS = WATCH_HEADER_WORDS + WATCH_BUCKETS + WATCHES_PER_SHARD * WATCH_ENTRY_WORDS;
 
 /** Byte offset of a thread's block in `control`. */
 export function threadOffset(thread: number): number {

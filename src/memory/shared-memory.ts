@@ -12,6 +12,7 @@ import {
   REGION_BYTES,
   REGIONS_MAX,
   SHARD_COUNT,
+  WATCH_SHARD_WORDS,
 } from './layout.ts';
 
 export const DB_ENTRY_WORDS = 5;
@@ -29,6 +30,7 @@ export interface SharedBuffers {
   readonly databases: SharedArrayBuffer;
   readonly chunkMap: SharedArrayBuffer;
   readonly chunkBits: SharedArrayBuffer;
+  readonly watches: SharedArrayBuffer;
   readonly regions: readonly SharedArrayBuffer[];
   readonly databaseCount: number;
 }
@@ -48,6 +50,7 @@ export function allocateSharedBuffers(
     databases: new SharedArrayBuffer((databaseCount + 1) * SHARD_COUNT * DB_ENTRY_WORDS * 4),
     chunkMap: new SharedArrayBuffer(regionCount * CHUNKS_PER_REGION * CHUNK_ENTRY_WORDS * 4),
     chunkBits: new SharedArrayBuffer((regionCount * CHUNKS_PER_REGION) / 8),
+    watches: new SharedArrayBuffer(SHARD_COUNT * WATCH_SHARD_WORDS * 4),
     regions: Array.from({ length: regionCount }, () => new SharedArrayBuffer(REGION_OFFSET + REGION_BYTES)),
     databaseCount,
   };
@@ -66,6 +69,7 @@ export class SharedMemory {
   readonly databases: Int32Array;
   readonly chunkMap: Int32Array;
   readonly chunkBits: Int32Array;
+  readonly watches: Int32Array;
   /** Bytes of each region. Buffers, as all byte ranges in Sabre are, so that call sites see one shape. */
   readonly bytes: Buffer[];
   /** 32-bit words of each region. */
@@ -81,6 +85,7 @@ export class SharedMemory {
     this.databases = new Int32Array(buffers.databases);
     this.chunkMap = new Int32Array(buffers.chunkMap);
     this.chunkBits = new Int32Array(buffers.chunkBits);
+    this.watches = new Int32Array(buffers.watches);
     this.bytes = buffers.regions.map((region) => Buffer.from(region, REGION_OFFSET, REGION_BYTES));
     this.words = buffers.regions.map((region) => new Int32Array(region, REGION_OFFSET, REGION_BYTES / 4));
     this.databaseCount = buffers.databaseCount;

@@ -13,18 +13,18 @@ const SHOWN_OPERATIONS = 100;
  * The fewest operations found that still fail, by delta debugging: leave out ever smaller parts as long as the rest fails.
  * @param fails runs operations; null when they do not fail.
  */
-export async function minimise(
-  operations: readonly Operation[],
-  fails: (operations: readonly Operation[]) => Promise<Failure | null>,
+export async function minimise<Part>(
+  operations: readonly Part[],
+  fails: (operations: readonly Part[]) => Promise<Failure | null>,
   limitMs = MINIMISE_LIMIT_MS,
-): Promise<{ operations: readonly Operation[]; failure: Failure | null }> {
+): Promise<{ operations: readonly Part[]; failure: Failure | null }> {
   const deadline = Date.now() + limitMs;
   let kept = operations;
   let failure: Failure | null = null;
   let parts = 2;
   while (kept.length > 1 && parts <= kept.length && Date.now() < deadline) {
     const size = Math.ceil(kept.length / parts);
-    let shorter: readonly Operation[] | null = null;
+    let shorter: readonly Part[] | null = null;
     for (let start = 0; start < kept.length && Date.now() < deadline; start += size) {
       const rest = [...kept.slice(0, start), ...kept.slice(start + size)];
       const found = await fails(rest);

@@ -1,0 +1,583 @@
+// EXEC: runs what a client has queued since MULTI, with the locks of all its keys, and of those it watches, held from the
+// first command to the last.
+//
+// run() goes the way of the executor's commands, for all of them at once: locks, pins, keys that somebody waits for, what
+// a snapshot has yet to save, the estimate of the work. Until then nothing has happened, and EXEC may be handed over: the
+// queue goes to the worker with it. Then the watched keys are looked at, and the handlers are called one after the other. They
+// cannot be handed over, wait, or take breaths any more. What they tell of their effects is one unit.
+//
+// Left for later are commands that another thread answers (CONFIG SET, CLIENT LIST), and on a shard worker those of the
+// connection (CLIENT SETNAME): `Gap`s in the reply, which the acceptor fills in order when the locks are free. Behind the first
+// gap all commands of administration are such (CONFIG GET sees what CONFIG SET has set). So commands on data are atomic, and
+// commands of administration keep their order among themselves.
+
+import { DenialContext } from '../acl/acl-log.ts';
+import type { CommandContext } from '../commands/context.ts';
+import { Denial } from '../commands/identity.ts';
+import type { ControlRequest, ReplyFunction } from '../commands/server-api.ts';
+import { ReplyMode, type Session } from '../commands/session.ts';
+import { type Command, CommandFlag, IN_PLACE_WORK_MAX, KeyPlan, Place } from '../commands/table.ts';
+import { dropTransaction, QueuedCommand, type Transaction } from '../commands/transaction.ts';
+import { unwatchAll } from '../commands/watches.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { anyPins, waitForPins } from '../keyspace/pins.ts';
+import { RecordView, Type } from '../keyspace/record.ts';
+import type { LockedShard } from '../keyspace/shard.ts';
+import { GlobalWord, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
+import { ReplyWriter } from '../protocol/reply-writer.ts';
+import type { ChangeLog } from './change-log.ts';
+import type { ExecutingServer } from './executing-server.ts';
+import type { Executor } from './executor.ts';
+import type { KeyLocks } from './key-locks.ts';
+import { Outcome } from './outcome.ts';
+import { Preserved, type Preserver } from './preserve.ts';
+
+/** What a command costs beside its own work, in units of IN_PLACE_WORK_MAX. */
+const COMMAND_WORK = 512;
+const MAY_CHANGE = CommandFlag.Write | CommandFlag.MayReplicate;
+const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
+const RULES_CHANGED =
+  'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: ';
+const ERROR_CODE = /^[A-Z]+( |$)/;
+/** Of the connection, but known to shard workers, which send them back. */
+const TRAVELLING: ReadonlySet<string> = new Set(['client|reply', 'client|no-touch']);
+
+/** A command whose reply is missing in the reply of an EXEC. */
+export interface Gap {
+  /** Where in the reply its own belongs. */
+  readonly at: number;
+  /** Where it is in the transaction's words. */
+  readonly word: number;
+  /** What has begun; null: the command has yet to run. */
+  readonly answer: Promise<ReplyFunction> | null;
+  /** On a shard worker: what the acceptor is to ask. */
+  readonly request: ControlRequest | null;
+}
+
+/** The reply of an EXEC that has gaps. */
+export interface GappedReply {
+  /** Where it begins among the replies. */
+  readonly from: number;
+  readonly gaps: readonly Gap[];
+}
+
+/** What of an executor a transaction uses. */
+export interface TransactionParts {
+  readonly keyspace: Keyspace;
+  readonly server: ExecutingServer;
+  readonly locks: KeyLocks;
+  readonly preserver: Preserver;
+  readonly changes: ChangeLog | null;
+  readonly worker: boolean;
+}
+
+export class Transactions {
+  /** After Outcome.Gaps, on a shard worker. */
+  gapped: GappedReply | null = null;
+  readonly #executor: Executor;
+  readonly #parts: TransactionParts;
+  readonly #control: Int32Array;
+  readonly #queued = new QueuedCommand();
+  readonly #view: RecordView;
+  /** Takes what commands tell at their end: told once for all. */
+  readonly #gather: { readonly wanted: boolean; append(cx: CommandContext): void };
+
+  constructor(executor: Executor, parts: TransactionParts) {
+    this.#executor = executor;
+    this.#parts = parts;
+    this.#control = parts.keyspace.memory.control;
+    this.#view = new RecordView(parts.keyspace.memory);
+    this.#gather = {
+      get wanted() {
+        return parts.changes?.wanted ?? false;
+      },
+      append({ effects, dirty }: CommandContext) {
+        if (!effects.told && dirty !== 0) effects.verbatim();
+        effects.told = true;
+      },
+    };
+  }
+
+  /** Queues the command in the executor's context. */
+  queue(command: Command): void {
+    const { cx } = this.#executor;
+    const { locks } = this.#parts;
+    const transaction = cx.session.transaction!;
+    cx.session.lastCommand = command;
+    cx.reply.simpleString('QUEUED');
+    if (transaction.failed) return;
+    locks.keyCount = 0;
+    const all = command.keyPlan !== KeyPlan.None && locks.findKeys(command);
+    for (let i = 0; i < locks.keyCount; i++)
+      transaction.addShard(cx.slots[locks.keyArgs[i]!]! >>> SLOT_TO_SHARD_SHIFT);
+    transaction.add(cx, locks.keyArgs, locks.keyCount, all);
+  }
+
+  /** EXEC in the executor's context, of a client that has said MULTI. */
+  run(exec: Command): Outcome {
+    const { cx } = this.#executor;
+    const { session } = cx;
+    const transaction = session.transaction!;
+    const { memory } = this.#parts.keyspace;
+    const kept = new Kept(cx, this.#parts.locks);
+    const started = performance.now();
+    let outcome: Outcome = Outcome.Done;
+    if (transaction.failed) cx.error(ABORTED);
+    else if (session.watches?.anyChanged(memory)) cx.reply.nullArray();
+    else {
+      outcome = this.#prepare(transaction);
+      if (outcome === Outcome.Done) outcome = this.#runPrepared(transaction);
+      kept.restore();
+    }
+    if (outcome !== Outcome.Done && outcome !== Outcome.Deferred && outcome !== Outcome.Close) {
+      if (outcome !== Outcome.Gaps) return outcome;
+    }
+    cx.command = exec;
+    this.#executor.ran(exec, session.db, started);
+    if (this.#parts.worker) session.executed = true;
+    unwatchAll(memory, session);
+    if (outcome !== Outcome.Deferred) {
+      dropTransaction(transaction);
+      session.transaction = null;
+    }
+    return outcome;
+  }
+
+  // ---- before anything happens ----
+
+  /** Locks all that is needed. @returns Done: the commands can run; else nothing is locked */
+  #prepare(transaction: Transaction): Outcome {
+    const { locks, worker } = this.#parts;
+    const executor = this.#executor;
+    if (transaction.changesAnything && !executor.isKeeper) return Outcome.ToKeeper;
+    if (!this.#checkRights(transaction)) return Outcome.ToAcceptor;
+    if (transaction.onWorker && !worker) return Outcome.HandOver;
+    this.#want(transaction);
+    locks.freeKept();
+    if (!locks.lockWanted()) return locks.busy ? Outcome.Busy : Outcome.HandOver;
+    for (;;) {
+      if (!locks.any) break;
+      if (!this.#waitForPins(transaction)) return Outcome.HandOver;
+      if (this.#isForKeeper(transaction)) {
+        locks.unlock();
+        return Outcome.ToKeeper;
+      }
+      const preserved = this.#preserve(transaction);
+      if (preserved === Preserved.Done) break;
+      if (preserved === Preserved.Again) continue;
+      locks.unlock();
+      return Outcome.HandOver;
+    }
+    if (worker || this.#work(transaction) <= IN_PLACE_WORK_MAX) return Outcome.Done;
+    locks.unlock();
+    return Outcome.HandOver;
+  }
+
+  /**
+   * Looks whether the client may still run all commands, and notes which it may not.
+   * @returns false on a shard worker that knows of a change the acceptor has not seen then
+   */
+  #checkRights(transaction: Transaction): boolean {
+    const { cx } = this.#executor;
+    const { server, worker } = this.#parts;
+    if (cx.session.identity.unlimited) return true;
+    const queued = this.#queued;
+    for (let at = 0; at < transaction.wordsUsed; at = queued.next) {
+      this.#load(transaction, at);
+      if (queued.denial !== Denial.None) continue;
+      const denial = server.acl.check(cx);
+      if (denial === Denial.None) continue;
+      if (worker) return false;
+      server.acl.note(cx, denial, DenialContext.Multi);
+      queued.deny(transaction, denial);
+    }
+    return true;
+  }
+
+  #want(transaction: Transaction): void {
+    const { locks } = this.#parts;
+    const { session } = this.#executor.cx;
+    let low = transaction.allShards ? -1 : transaction.low;
+    let high = transaction.allShards ? -1 : transaction.high;
+    session.watches?.eachShard((shard) => {
+      if (shard < 32) low |= 1 << shard;
+      else high |= 1 << (shard - 32);
+    });
+    locks.want(low, high);
+    if (locks.room === null || locks.room.size === 0) return;
+    this.#each(transaction, () => {
+      locks.wantWaiters();
+      return true;
+    });
+  }
+
+  /** @returns false on an acceptor if it would have to wait: the locks are free then */
+  #waitForPins(transaction: Transaction): boolean {
+    const { locks, keyspace, worker } = this.#parts;
+    while (this.#control[GlobalWord.Pinning] !== 0 && this.#meetsPin(transaction)) {
+      if (!worker) {
+        locks.unlock();
+        return false;
+      }
+      locks.release();
+      waitForPins(keyspace.memory);
+      locks.relock();
+    }
+    return true;
+  }
+
+  #meetsPin(transaction: Transaction): boolean {
+    const { locks, keyspace } = this.#parts;
+    // Commands that name no keys may change any; all locks are held, so that there can be no new pins.
+    if (transaction.allShards) return anyPins(keyspace.memory);
+    return !this.#each(
+      transaction,
+      (command) => (command.flags & CommandFlag.Write) === 0 || !locks.meetsPin(),
+    );
+  }
+
+  #isForKeeper(transaction: Transaction): boolean {
+    if (this.#control[GlobalWord.Awaited] === 0) return false;
+    return !this.#each(transaction, (command) => !this.#executor.isForKeeper(command.flags));
+  }
+
+  #preserve(transaction: Transaction): Preserved {
+    if (this.#control[GlobalWord.SnapshotActive]! <= 0) return Preserved.Done;
+    const { locks, preserver } = this.#parts;
+    const { cx } = this.#executor;
+    let preserved: Preserved = Preserved.Done;
+    this.#each(transaction, (command) => {
+      if ((command.flags & MAY_CHANGE) === 0) return true;
+      // Whether SELECT will succeed is not known yet.
+      const everywhere = transaction.changesDatabase || command.name === 'copy';
+      preserved = preserver.keys(cx, locks.keyArgs, locks.keyCount, everywhere);
+      return preserved === Preserved.Done;
+    });
+    return preserved;
+  }
+
+  /** What all commands together cost, about. */
+  #work(transaction: Transaction): number {
+    const { cx } = this.#executor;
+    let work = 0;
+    this.#each(transaction, (command) => {
+      work += COMMAND_WORK;
+      if (command.place === Place.Estimated) work += command.estimate!(cx);
+      else if (command.keyPlan !== KeyPlan.None) work += this.#stringBytes();
+      return work <= IN_PLACE_WORK_MAX;
+    });
+    return work;
+  }
+
+  /** Bytes of the strings that are the values of the command's keys: commands without estimate look at them themselves. */
+  #stringBytes(): number {
+    const { cx } = this.#executor;
+    const { locks, keyspace } = this.#parts;
+    let bytes = 0;
+    for (let i = 0; i < locks.keyCount; i++) {
+      const arg = locks.keyArgs[i]!;
+      const slot = cx.slots[arg]!;
+      const shard = keyspace.shards[slot >>> SLOT_TO_SHARD_SHIFT] as LockedShard;
+      const { input, argOff, argLen } = cx;
+      if (!shard.find(this.#view, cx.db, slot, cx.hashes[arg]!, input, argOff[arg]!, argLen[arg]!)) continue;
+      if (this.#view.type === Type.String) bytes += this.#view.valueLength;
+    }
+    return bytes;
+  }
+
+  /**
+   * Goes through the commands, each in the context with the database that it will run in if all goes well.
+   * @param visit returns false to end it
+   * @returns false if it did
+   */
+  #each(transaction: Transaction, visit: (command: Command) => boolean): boolean {
+    const { cx } = this.#executor;
+    const queued = this.#queued;
+    const { db } = cx.session;
+    cx.db = db;
+    let all = true;
+    for (let at = 0; at < transaction.wordsUsed && all; at = queued.next) {
+      const command = this.#load(transaction, at);
+      if (command.name === 'select') {
+        const selected = cx.argInteger(1);
+        if (selected >= 0 && selected < cx.keyspace.memory.databaseCount) cx.db = selected;
+      }
+      all = visit(command);
+    }
+    cx.db = db;
+    return all;
+  }
+
+  /** Puts a command into the context. */
+  #load(transaction: Transaction, at: number): Command {
+    const { cx, table } = this.#executor;
+    const { locks } = this.#parts;
+    const queued = this.#queued;
+    queued.load(transaction, at);
+    const command = table.all[queued.id]!;
+    cx.command = command;
+    cx.input = transaction.bytes;
+    cx.argc = queued.argc;
+    cx.argOff = queued.argOff;
+    cx.argLen = queued.argLen;
+    cx.slots = queued.slots;
+    cx.hashes = queued.hashes;
+    locks.keyArgs = queued.keyArgs;
+    locks.keyCount = queued.keyCount;
+    return command;
+  }
+
+  // ---- the run ----
+
+  /** Everything is locked. @returns Done, Deferred, Close or Gaps; nothing is locked any more */
+  #runPrepared(transaction: Transaction): Outcome {
+    const { cx } = this.#executor;
+    const { locks, keyspace, changes } = this.#parts;
+    const { session, effects } = cx;
+    if (session.watches?.anyGone(keyspace, this.#view)) {
+      locks.unlock();
+      cx.reply.nullArray();
+      return Outcome.Done;
+    }
+    unwatchAll(keyspace.memory, session);
+    const from = cx.reply.length;
+    const mode = session.replyMode;
+    effects.wanted = this.#control[GlobalWord.ChangesWanted] !== 0;
+    if (effects.wanted) effects.reset();
+    cx.closeAfterReply = false;
+    const { mayBlock, pause, denyBlocking } = {
+      mayBlock: cx.mayBlock,
+      pause: cx.pause,
+      denyBlocking: session.denyBlocking,
+    };
+    cx.mayBlock = true;
+    cx.pause = null;
+    cx.allLocked = transaction.allShards;
+    cx.changes = this.#gather;
+    session.denyBlocking = true;
+    const gaps = this.#runAll(transaction, from);
+    session.denyBlocking = denyBlocking;
+    cx.changes = changes;
+    cx.allLocked = false;
+    cx.pause = pause;
+    cx.mayBlock = mayBlock;
+    cx.failed = false;
+    cx.keepsReply = mode === ReplyMode.On;
+    if (effects.wanted) changes!.told(effects);
+    this.#executor.serveAfter(transaction.changesAnything);
+    locks.unlock();
+    return gaps.length === 0
+      ? this.#closes
+        ? Outcome.Close
+        : Outcome.Done
+      : this.#leaveGaps(transaction, from, gaps);
+  }
+
+  /** Whether a command of the transaction that ran last closes the connection. */
+  #closes = false;
+
+  #runAll(transaction: Transaction, from: number): Gap[] {
+    const { cx } = this.#executor;
+    const { reply, session, effects } = cx;
+    const queued = this.#queued;
+    const { identity } = session;
+    const gaps: Gap[] = [];
+    this.#closes = false;
+    reply.arrayHeader(transaction.count);
+    for (let at = 0; at < transaction.wordsUsed; at = queued.next) {
+      const mark = reply.length;
+      const command = this.#load(transaction, at);
+      cx.failed = false;
+      if (session.identity !== identity) this.#checkAgain(transaction);
+      if (queued.denial !== Denial.None) cx.error(RULES_CHANGED + reasonOf(queued.denial));
+      else if (this.#isLeft(command, gaps.length > 0)) {
+        gaps.push({ at: mark - from, word: at, answer: null, request: null });
+      } else {
+        if (effects.wanted) effects.next();
+        this.#runOne(command);
+        if (cx.closeAfterReply) this.#closes = true;
+        if (cx.deferred !== null || cx.requested !== null) {
+          gaps.push({ at: mark - from, word: at, answer: this.#answer(), request: cx.requested });
+        }
+      }
+      if (session.replyMode === ReplyMode.Off) reply.truncate(mark);
+    }
+    return gaps;
+  }
+
+  #runOne(command: Command): void {
+    const executor = this.#executor;
+    const { cx } = executor;
+    const { session } = cx;
+    const { db } = session;
+    const started = performance.now();
+    executor.invoke(command);
+    if (cx.handedOver || cx.blocks)
+      throw new Error(`'${command.name}' in a transaction ${cx.blocks ? 'waits' : 'was handed over'}`);
+    if (cx.dirty !== 0) this.#parts.locks.countDirty(cx.dirty);
+    if (cx.effects.wanted) this.#gather.append(cx);
+    executor.ran(command, db, started);
+  }
+
+  /** The client is another user since a command of the transaction. */
+  #checkAgain(transaction: Transaction): void {
+    const { cx } = this.#executor;
+    const { acl } = this.#parts.server;
+    if (cx.session.identity.unlimited || this.#queued.denial !== Denial.None) return;
+    const denial = acl.check(cx);
+    if (denial === Denial.None) return;
+    acl.note(cx, denial, DenialContext.Multi);
+    this.#queued.deny(transaction, denial);
+  }
+
+  /** Whether a command is not for now. @param behind there is a gap before it */
+  #isLeft(command: Command, behind: boolean): boolean {
+    if (this.#parts.worker) {
+      const bare = command.name === 'hello' && this.#executor.cx.argc <= 2;
+      if (command.place >= Place.Connection && !bare && !TRAVELLING.has(command.name)) return true;
+    }
+    if (!behind || (command.flags & CommandFlag.Admin) === 0) return false;
+    return command.keyPlan === KeyPlan.None && command.place !== Place.Worker;
+  }
+
+  #answer(): Promise<ReplyFunction> | null {
+    const { deferred } = this.#executor.cx;
+    // Who waits for it comes later; until then nobody shall think that nobody does.
+    deferred?.catch(() => undefined);
+    return deferred;
+  }
+
+  // ---- what is left ----
+
+  #leaveGaps(transaction: Transaction, from: number, gaps: readonly Gap[]): Outcome {
+    const { cx } = this.#executor;
+    if (this.#parts.worker) {
+      this.gapped = { from, gaps: gaps.map((gap) => ({ ...gap, answer: null })) };
+      return Outcome.Gaps;
+    }
+    const bytes = Buffer.from(cx.reply.bytes.subarray(from, cx.reply.length));
+    cx.reply.truncate(from);
+    cx.deferred = this.fill(cx.session, transaction, bytes, gaps);
+    cx.closeAfterReply = this.#closes;
+    return Outcome.Deferred;
+  }
+
+  /**
+   * Runs what an EXEC has left; on the client's acceptor.
+   * @param bytes the reply without them
+   * @returns what writes the whole reply
+   */
+  async fill(
+    session: Session,
+    transaction: Transaction,
+    bytes: Buffer,
+    gaps: readonly Gap[],
+  ): Promise<ReplyFunction> {
+    const writers: ReplyFunction[] = [];
+    for (const gap of gaps) writers.push(await this.#fillGap(session, transaction, gap));
+    session.transaction = null;
+    dropTransaction(transaction);
+    return (reply) => {
+      let at = 0;
+      for (let i = 0; i < gaps.length; i++) {
+        reply.raw(bytes, at, gaps[i]!.at - at);
+        writers[i]!(reply);
+        at = gaps[i]!.at;
+      }
+      reply.raw(bytes, at, bytes.length - at);
+    };
+  }
+
+  async #fillGap(session: Session, transaction: Transaction, gap: Gap): Promise<ReplyFunction> {
+    const { server } = this.#parts;
+    try {
+      if (gap.answer !== null) return await gap.answer;
+      if (gap.request === null) return await this.#runLeft(session, transaction, gap.word);
+      const text = await server.ask(gap.request.method, gap.request.payload);
+      return (reply) => reply.simpleString(text as string);
+    } catch (error) {
+      const { message } = error as Error;
+      if (!(error instanceof Error) || !ERROR_CODE.test(message)) throw error;
+      server.stats.countError(message);
+      return (reply) => reply.error(message);
+    }
+  }
+
+  /** Runs one command between batches. */
+  #runLeft(session: Session, transaction: Transaction, word: number): Promise<ReplyFunction> {
+    const executor = this.#executor;
+    const { cx } = executor;
+    const { reply } = cx;
+    const kept = new Kept(cx, this.#parts.locks);
+    executor.begin();
+    cx.reply = new ReplyWriter();
+    cx.session = session;
+    cx.db = session.db;
+    session.denyBlocking = true;
+    this.#runOne(this.#load(transaction, word));
+    session.denyBlocking = false;
+    const { bytes, length } = cx.reply;
+    const written = Buffer.from(bytes.subarray(0, length));
+    cx.reply = reply;
+    kept.restore();
+    executor.end();
+    if (cx.requested !== null) {
+      const { method, payload } = cx.requested;
+      return this.#parts.server.ask(method, payload).then((text) => (to) => to.simpleString(text as string));
+    }
+    return cx.deferred ?? Promise.resolve((to) => to.raw(written, 0, written.length));
+  }
+}
+
+/** What EXEC had in the context, to be put back when its commands have run. */
+class Kept {
+  readonly #cx: CommandContext;
+  readonly #locks: KeyLocks;
+  readonly #command: Command;
+  readonly #input: Buffer;
+  readonly #argc: number;
+  readonly #argOff: Int32Array;
+  readonly #argLen: Int32Array;
+  readonly #slots: Int32Array;
+  readonly #hashes: Int32Array;
+  readonly #keyArgs: Int32Array;
+
+  constructor(cx: CommandContext, locks: KeyLocks) {
+    this.#cx = cx;
+    this.#locks = locks;
+    this.#command = cx.command;
+    this.#input = cx.input;
+    this.#argc = cx.argc;
+    this.#argOff = cx.argOff;
+    this.#argLen = cx.argLen;
+    this.#slots = cx.slots;
+    this.#hashes = cx.hashes;
+    this.#keyArgs = locks.keyArgs;
+  }
+
+  restore(): void {
+    const cx = this.#cx;
+    cx.command = this.#command;
+    cx.input = this.#input;
+    cx.argc = this.#argc;
+    cx.argOff = this.#argOff;
+    cx.argLen = this.#argLen;
+    cx.slots = this.#slots;
+    cx.hashes = this.#hashes;
+    this.#locks.keyArgs = this.#keyArgs;
+    this.#locks.keyCount = 0;
+  }
+}
+
+function reasonOf(denial: number): string {
+  switch (denial) {
+    case Denial.Command:
+      return 'no permission to execute the command or subcommand';
+    case Denial.Key:
+      return 'no permission to touch the specified keys';
+    case Denial.Channel:
+      return 'no permission to access one of the channels used as arguments to the command';
+    default:
+      return 'no permission';
+  }
+}
