@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { fileOf, infoFields, startUntilTestEnds } from '../support/persistent-server.ts';
 import { encodeCommand } from '../support/raw-client.ts';
@@ -207,4 +208,71 @@ describe('a snapshot', () => {
     over = true;
     await Promise.all(sorting);
   }, 60_000);
+});
+
+/** What an administrator does again and again while clients write; what is refused meanwhile is. */
+const DEEDS: readonly (readonly string[])[] = [
+  ['CONFIG', 'SET', 'appendfsync', 'everysec'],
+  ['BGREWRITEAOF'],
+  ['BGSAVE', 'SCHEDULE'],
+  ['SWAPDB', '0', '1'],
+  ['CONFIG', 'SET', 'appendonly', 'no'],
+  ['BGREWRITEAOF'],
+  ['CONFIG', 'SET', 'appendonly', 'yes'],
+  ['CONFIG', 'SET', 'appendfsync', 'always'],
+  ['DEBUG', 'RELOAD'],
+  ['BGREWRITEAOF'],
+  ['SWAPDB', '0', '1'],
+  ['DEBUG', 'LOADAOF'],
+  ['CONFIG', 'SET', 'appendfsync', 'no'],
+  ['FLUSHALL'],
+];
+const REFUSED = /already in progress|Another child|Unable to turn on|Error trying to load the AOF/;
+
+describe('data and files', () => {
+  it('agree, whatever is switched, saved and loaded while clients write', async () => {
+    const threads = ['--acceptors', '2', '--shard-workers', '2'];
+    const server = await startUntilTestEnds([...LOG, ...threads, '--appendfsync', 'always']);
+    const admin = await server.connect();
+    let over = false;
+    const writers = Array.from({ length: 6 }, async (_, id) => {
+      const client = await server.connect();
+      while (!over) {
+        const commands = [
+          ['INCR', `n${id}`],
+          ['RPUSH', `l${id}`, 'x'.repeat(Math.random() * 3000)],
+          ['LTRIM', `l${id}`, '-50', '-1'],
+        ];
+        for (const reply of await client.pipeline(commands)) {
+          const text = reply.raw.toString('latin1', 0, 100);
+          if (text.startsWith('-') && !text.startsWith('-LOADING')) throw new Error(text);
+        }
+      }
+    });
+    for (let i = 0; i < 210; i++) {
+      const reply = await admin.command(...DEEDS[i % DEEDS.length]!);
+      const text = reply.raw.toString('latin1');
+      if (text.startsWith('-')) expect(text).toMatch(REFUSED);
+      await sleep(10);
+    }
+    over = true;
+    await Promise.all(writers);
+    await admin.call('CONFIG', 'SET', 'appendonly', 'yes');
+    const runs = ['aof_rewrite_in_progress', 'aof_rewrite_scheduled', 'rdb_bgsave_in_progress'];
+    await expect
+      .poll(
+        async () => {
+          const info = await infoFields(admin, 'persistence');
+          return runs.map((field) => info.get(field));
+        },
+        { timeout: 20_000 },
+      )
+      .toEqual(['0', '0', '0']);
+    expect(await admin.call('DEBUG', 'INVARIANTS')).toMatch(/^OK /);
+    const digest = await admin.call('DEBUG', 'DIGEST');
+    await admin.close();
+    await server.restart();
+    const again = await server.connect();
+    expect(await again.call('DEBUG', 'DIGEST')).toBe(digest);
+  }, 90_000);
 });
