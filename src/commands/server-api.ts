@@ -5,8 +5,8 @@ import type { ConfigStore } from '../config/store.ts';
 import type { Logger } from '../log/logger.ts';
 import type { Stats } from '../metrics/stats.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
-import type { PubSub } from './pubsub-api.ts';
 import type { AclApi } from './identity.ts';
+import type { PubSub } from './pubsub-api.ts';
 import type { CommandTable } from './table.ts';
 
 /** Writes the reply of a deferred command. Runs on the connection's own thread, `reply.resp` is set. */
