@@ -169,22 +169,18 @@ export class Selector {
     return this.allChannels ? '&*' : this.channels.map(({ text }) => `&${text}`).join(' ');
   }
 
-  /** All rules, as ACL SETUSER takes them for a user itself. */
-  describe(): string {
-    return this.#words().join(' ');
-  }
-
   /**
    * All rules in parentheses. A word that would not be read back as it is has quotes round it there; Redis, which writes it
    * without, reads another rule from its own file.
    */
   describeInside(): string {
-    return `(${this.#words()
+    return `(${this.words()
       .map((word) => (/["']|\)$/.test(word) ? quote(word) : word))
       .join(' ')})`;
   }
 
-  #words(): string[] {
+  /** All rules, as ACL SETUSER takes them. */
+  words(): string[] {
     return [
       ...(this.allKeys ? ['~*'] : this.#keyWords()),
       ...(this.allChannels ? ['&*'] : ['resetchannels', ...this.channels.map(({ text }) => `&${text}`)]),

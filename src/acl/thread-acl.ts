@@ -9,10 +9,12 @@ import type { Session } from '../commands/session.ts';
 import type { Command, CommandTable } from '../commands/table.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import { DenialContext, type DenialNote } from './acl-log.ts';
+import { channelsLeft } from './channel-loss.ts';
 import { passwordMatches } from './password.ts';
 import { Permissions, type Request } from './permissions.ts';
 import { RuleCommands } from './rule-commands.ts';
 import { cString } from './rule-text.ts';
+import type { ChannelPattern } from './selector.ts';
 import { AclUser, type UserData } from './user.ts';
 import { type AclChange, Users } from './users.ts';
 
@@ -57,6 +59,17 @@ export class ThreadAcl implements AclApi {
     this.users.apply(change);
     const { defaultUser } = this.users;
     this.authRequired = !defaultUser.noPassword || !defaultUser.enabled;
+  }
+
+  /** Users who may hear less after a change: the channels that are left, by id. To be asked before it is applied. */
+  narrowed({ set }: AclChange): Map<number, readonly ChannelPattern[]> {
+    const narrowed = new Map<number, readonly ChannelPattern[]>();
+    for (const data of set) {
+      const user = this.users.byId(data.id);
+      const left = user === undefined ? null : channelsLeft(user, data);
+      if (left !== null) narrowed.set(data.id, left);
+    }
+    return narrowed;
   }
 
   // ---- for the executor ----
@@ -137,7 +150,8 @@ export class ThreadAcl implements AclApi {
   }
 
   noteAuthFailure(cx: CommandContext, name: string): void {
-    this.#note(cx, Denial.Auth, DenialContext.TopLevel, cx.argLatin1(0), name);
+    const context = cx.session.transaction === null ? DenialContext.TopLevel : DenialContext.Multi;
+    this.#note(cx, Denial.Auth, context, cx.argLatin1(0), name);
   }
 
   // ---- private ----

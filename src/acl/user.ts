@@ -1,7 +1,7 @@
 // A user: whether it may log in, with which passwords, and what it may do (selectors). ACL SETUSER's rules change it.
 
 import type { Identity, UserDescription } from '../commands/identity.ts';
-import { asciiLower } from '../config/tokenize.ts';
+import { asciiLower, quote } from '../config/tokenize.ts';
 import { hashPassword, isPasswordHash, passwordMatches } from './password.ts';
 import type { RuleCommands } from './rule-commands.ts';
 import { RuleError } from './rule-errors.ts';
@@ -198,12 +198,23 @@ export class AclUser implements Identity {
     };
   }
 
-  /** The line of ACL LIST and of files. */
+  /** The line of ACL LIST and of the aclfile. */
   line(): string {
+    return ['user', ...this.#words()].join(' ');
+  }
+
+  /** Name and rules as a configuration file takes them, where quotes are read. */
+  configLine(): string {
+    return this.#words()
+      .map((word) => (/["']/.test(word) ? quote(word) : word))
+      .join(' ');
+  }
+
+  #words(): string[] {
     const [own, ...others] = this.selectors;
     const passwords = this.passwords.map((hash) => `#${hash}`);
     const selectors = others.map((selector) => selector.describeInside());
-    return ['user', this.name, ...this.flags, ...passwords, own!.describe(), ...selectors].join(' ');
+    return [this.name, ...this.flags, ...passwords, ...own!.words(), ...selectors];
   }
 }
 

@@ -160,14 +160,13 @@ function commandAt(cx: CommandContext, first: number): Command | null {
   const { table } = cx.server;
   const found = table.lookup(cx.input, cx.argOff[first]!, cx.argLen[first]!);
   if (found === null || found.subcommandIndex === null || cx.argc === first + 1) return found;
-  const sub = table.lookupSub(found, cx.input, cx.argOff[first + 1]!, cx.argLen[first + 1]!);
-  return sub === null && found.handler !== null ? found : sub;
+  return table.lookupSub(found, cx.input, cx.argOff[first + 1]!, cx.argLen[first + 1]!);
 }
 
 /** ACL SETUSER username [rule ...] */
 function setUserCommand(cx: CommandContext): void {
   const rules = Array.from({ length: cx.argc - 3 }, (_, i) => cx.argLatin1(i + 3));
-  const asked = cx.server.ask('acl-setuser', { name: cx.argLatin1(2), rules });
+  const asked = cx.server.ask('acl-setuser', { name: cx.argLatin1(2), rules, by: cx.session.id });
   cx.defer(asked.then(() => (reply) => reply.ok()));
 }
 

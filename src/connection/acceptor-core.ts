@@ -1,8 +1,9 @@
 // An acceptor thread: its connections, the executor they share, the rings to the shard workers, its listeners.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import type { ChannelKind } from '../commands/pubsub-api.ts';
+import { hearsMore } from '../acl/channel-loss.ts';
 import type { AclChange } from '../acl/users.ts';
+import type { ChannelKind } from '../commands/pubsub-api.ts';
 import type { ControlRequest, ReplyFunction } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
 import type { CommandTable } from '../commands/table.ts';
@@ -340,13 +341,21 @@ export class AcceptorCore {
     this.#servers.length = 0;
   }
 
-  /** Clients of users that are gone are closed; the one that asked for it once it is answered. */
+  /**
+   * Clients of users that are gone are closed, and those that hear channels which their users may not hear any more; the
+   * one that asked for it once it is answered.
+   */
   #usersChanged(change: AclChange): void {
-    this.thread.acl.apply(change);
-    if (change.removed.length === 0) return;
+    const { acl } = this.thread;
+    const narrowed = acl.narrowed(change);
+    acl.apply(change);
+    if (change.removed.length === 0 && narrowed.size === 0) return;
     for (const connection of this.#connections.values()) {
       const { session } = connection;
-      if (!change.removed.includes(session.identity.id)) continue;
+      const { id } = session.identity;
+      const channels = narrowed.get(id);
+      const hears = channels !== undefined && session.subscriptions !== null;
+      if (!change.removed.includes(id) && !(hears && hearsMore(session.subscriptions!, channels))) continue;
       if (session.id === change.by) connection.closesAfterAnswer = true;
       else connection.kill();
     }

@@ -77,7 +77,7 @@ export class AccessControl {
 
   /** Name and rules of each user, for CONFIG REWRITE. */
   lines(): string[] {
-    return this.users.sorted().map((user) => user.line().slice('user '.length));
+    return this.users.sorted().map((user) => user.configLine());
   }
 
   /**
@@ -86,10 +86,10 @@ export class AccessControl {
    */
   methods(spread: (change: AclChange) => Promise<unknown>): Methods {
     return {
-      'acl-setuser': async ({ name, rules }: { name: string; rules: readonly string[] }) => {
+      'acl-setuser': async ({ name, rules, by }: ByClient & { name: string; rules: readonly string[] }) => {
         const user = this.users.setUser(name, rules);
         if (typeof user === 'string') throw new RefusedError(`ERR ${user}`);
-        await spread({ set: [user.data()], removed: [] });
+        await spread({ set: [user.data()], removed: [], by });
       },
       /** @returns how many there were */
       'acl-deluser': async ({ names, by }: ByClient & { names: readonly string[] }) => {

@@ -127,21 +127,18 @@ export const rule: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: anyOf(ODD) },
 );
 
+const keys = fc.oneof(
+  { weight: 1, arbitrary: fc.constant(['allkeys']) },
+  { weight: 3, arbitrary: fc.subarray(['~k:*', '~a', '%R~r*', '%W~w*', '%RW~s*', '%R~a*']) },
+);
+const channels = fc.oneof(
+  { weight: 1, arbitrary: fc.constant(['allchannels']) },
+  { weight: 2, arbitrary: fc.subarray(['&c*', '&d', '&c1']) },
+);
+const commands = fc.array(fc.oneof(signed, anyOf(['+@all', '+select|0'])), { maxLength: 4 });
+const permissions = fc.tuple(keys, channels, commands).map((parts) => parts.flat());
+
 /** Rules that are all good. */
 export const goodRules: fc.Arbitrary<string[]> = fc
-  .tuple(
-    fc.array(
-      fc.oneof(
-        signed.filter((text) => text !== '-@all'),
-        anyOf(['~*', '~k:*', '~a', '%R~r*', '%W~w*', '&c*', '&d']),
-      ),
-      { maxLength: 6 },
-    ),
-    fc.array(
-      fc
-        .array(fc.oneof(signed, anyOf(['~s*', '%R~a*', '&e*'])), { minLength: 1, maxLength: 3 })
-        .map((rules) => `(${rules.join(' ')})`),
-      { maxLength: 2 },
-    ),
-  )
-  .map(([own, selectors]) => ['reset', 'on', ...own, ...selectors]);
+  .tuple(permissions, fc.array(permissions, { maxLength: 2 }))
+  .map(([own, selectors]) => ['reset', 'on', ...own, ...selectors.map((rules) => `(${rules.join(' ')})`)]);

@@ -85,9 +85,9 @@ export class Differential<Server extends Endpoint = ServerProcess> {
   }
 
   /** One more connection to each server, with the same history. */
-  async another(): Promise<Differential<Server>> {
+  async another(protocol = this.protocol): Promise<Differential<Server>> {
     const number = this.#number * 10 + this.#others.length + 1;
-    const other = new Differential<Server>(this.#servers, this.protocol, this.#history, number);
+    const other = new Differential<Server>(this.#servers, protocol, this.#history, number);
     this.#others.push(other);
     await other.open();
     return other;
