@@ -441,7 +441,8 @@ export class Executor implements WaiterTimes {
   }
 
   timed(cx: CommandContext, usec: number): void {
-    if (this.slowerThan >= 0 && usec >= this.slowerThan) this.#events.slow(cx, usec);
+    const logged = (cx.command.flags & CommandFlag.SkipSlowlog) === 0;
+    if (this.slowerThan >= 0 && usec >= this.slowerThan && logged) this.#events.slow(cx, usec);
     const ms = Math.floor(usec / 1000);
     if (this.latencyThreshold > 0 && ms >= this.latencyThreshold) this.#events.late(cx, ms);
   }

@@ -9,7 +9,7 @@ import { commandMix, generateOperations } from '../support/command-generators.ts
 import { formatCommand } from '../support/command-history.ts';
 import { describeData, differences, digestOf } from '../support/describe-data.ts';
 import type { Operation } from '../support/generator-parts.ts';
-import type { RawClient } from '../support/raw-client.ts';
+import type { Argument, RawClient } from '../support/raw-client.ts';
 import { redisExecutable } from '../support/redis-server.ts';
 import { startSabre, TOPOLOGIES } from '../support/sabre-server.ts';
 import { ServerProcess } from '../support/server-process.ts';
@@ -20,6 +20,9 @@ const LOG = ['--appendonly', 'yes', '--appendfsync', 'always', '--auto-aof-rewri
 /** In one run a FLUSHALL may come late: what is compared then is little. */
 const RUNS = 3;
 const BATCH = 40;
+/** One in so many batches comes as transactions of so many commands. */
+const TRANSACTIONS_EVERY = 3;
+const TRANSACTION_COMMANDS = 5;
 /** Batches after which the server loads its own log: what is not told shows before it is overwritten. */
 const LOAD_EVERY = 4;
 /** Batches from one rewrite to the next, and the place of the first. */
@@ -91,9 +94,10 @@ async function run(server: ServerProcess, operations: readonly Operation[], rewr
     const waiting = batch.find((operation) => operation.waiting !== undefined)?.waiting;
     // It waits, or is served at once: both are told.
     if (waiting !== undefined) other.send(...waiting);
-    await client.pipeline(batch.map(({ args }) => args));
-    if (waiting !== undefined) await unblock(client, other);
     const number = from / BATCH;
+    const commands = batch.map(({ args }) => args);
+    await client.pipeline(number % TRANSACTIONS_EVERY === 0 ? inTransactions(commands) : commands);
+    if (waiting !== undefined) await unblock(client, other);
     if (rewrite && number % REWRITE_EVERY === FIRST_REWRITE) await client.command('BGREWRITEAOF');
     if (number % LOAD_EVERY === 0) {
       await loadLog(observer, kept.slice(Math.max(0, from - (LOAD_EVERY - 1) * BATCH), from + BATCH));
@@ -102,6 +106,14 @@ async function run(server: ServerProcess, operations: readonly Operation[], rewr
   await client.close();
   await other.close();
   await observer.close();
+}
+
+/** The commands in transactions, few enough in each that not all of them are refused for what cannot be queued. */
+function inTransactions(commands: readonly (readonly Argument[])[]): (readonly Argument[])[] {
+  const bounded: (readonly Argument[])[] = [];
+  for (let from = 0; from < commands.length; from += TRANSACTION_COMMANDS)
+    bounded.push(['MULTI'], ...commands.slice(from, from + TRANSACTION_COMMANDS), ['EXEC']);
+  return bounded;
 }
 
 /** Ends the wait of another connection, if it still waits. */
