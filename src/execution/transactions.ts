@@ -576,7 +576,7 @@ function reasonOf(denial: number): string {
     case Denial.Key:
       return 'no permission to touch the specified keys';
     case Denial.Channel:
-      return 'no permission to access one of the channels used as arguments to the command';
+      return 'no permission to access one of the channels used as arguments';
     default:
       return 'no permission';
   }

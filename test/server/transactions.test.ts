@@ -244,7 +244,9 @@ describeDifferential('transactions', (diff) => {
       await diff.same('SET', 'a', '1', 'PX', '30');
       await diff.same('WATCH', 'a');
       await expect
-        .poll(async () => [await diff.sabre.call('DBSIZE'), await diff.redis.call('DBSIZE')])
+        .poll(async () => [await diff.sabre.call('DBSIZE'), await diff.redis.call('DBSIZE')], {
+          timeout: 10_000,
+        })
         .toEqual([0, 0]);
       await play('MULTI\nPING\nEXEC');
       await play('SET a 1\nWATCH a\nCONFIG SET maxmemory-policy allkeys-random\nCONFIG SET maxmemory 1');
@@ -307,6 +309,44 @@ describeDifferential('transactions', (diff) => {
     await play('CONFIG SET maxmemory 0', other);
   });
 
+  it('rights are looked at when a command is queued and again when it runs', async () => {
+    await play('ACL SETUSER tx on nopass +@all ~a* &*');
+    const user = await diff.another();
+    // Redis 7.4 says otherwise which right is missing.
+    const denied = ({ raw }: Reply) => raw.toString('latin1').replace(/NOPERM (?!ACLs).*/, 'NOPERM');
+    const run = async (script: string) => {
+      for (const line of script.split('\n'))
+        await user.sameBy((left, right) => denied(left) === denied(right), ...line.split(' '));
+    };
+    const end = async () => {
+      await run('EXEC');
+      await play('ACL SETUSER tx reset on nopass +@all ~a* &*');
+    };
+    try {
+      await run('AUTH tx x\nMULTI\nSET b 1\nSET a 1\nEXEC');
+      await run('MULTI\nSET a 2\nSET a1 3\nGET a\nPUBLISH c m');
+      await play('ACL SETUSER tx -set resetchannels');
+      await end();
+      await run('MULTI\nSET a 4\nGET a');
+      await play('ACL SETUSER tx resetkeys ~b');
+      await end();
+      // Of a transaction that shard workers run.
+      await run('MULTI\nSET a 5\nKEYS none\nGET a');
+      await play('ACL SETUSER tx -get');
+      await end();
+      await run('MULTI\nSET a 6');
+      await play('ACL SETUSER tx -exec');
+      await run('EXEC');
+      await play('ACL SETUSER tx +exec');
+      await run('EXEC\nDISCARD');
+      const entries = ({ raw }: Reply) =>
+        String(raw.toString('latin1').match(/(reason|context|object|username)\r\n\$\d+\r\n.*/g));
+      await diff.sameBy((left, right) => entries(left) === entries(right), 'ACL', 'LOG');
+    } finally {
+      await play('ACL LOG RESET\nACL DELUSER tx');
+    }
+  });
+
   it('commands of all shards, and long ones', async () => {
     await play('MSET a 1 b 2 c 3\nRPUSH l 3 1 2\nSET w_1 3\nSET w_2 2\nSET w_3 1');
     await play(
@@ -357,7 +397,7 @@ describeDifferential('transactions', (diff) => {
 async function untilBlocked(diff: Differential, count = 1): Promise<void> {
   for (const client of [diff.sabre, diff.redis])
     await expect
-      .poll(async () => String(await client.call('INFO', 'clients')))
+      .poll(async () => String(await client.call('INFO', 'clients')), { timeout: 10_000 })
       .toContain(`blocked_clients:${count}\r`);
 }
 
@@ -378,7 +418,7 @@ describeTopologies('a transaction of many clients', (server) => {
       else for (const command of commands) client.send(...command);
       await client.close();
     }
-    await expect.poll(watched).toBe('0');
+    await expect.poll(watched, { timeout: 10_000 }).toBe('0');
     onTestFinished(() => admin.close());
   });
 
