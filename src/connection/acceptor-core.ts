@@ -14,7 +14,7 @@ import { Executor } from '../execution/executor.ts';
 import { decodeHandBack, encodeHandOver, encodeLeave, HandOverStatus } from '../execution/hand-over.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
 import { ThreadEvents } from '../execution/thread-events.ts';
-import type { Gap } from '../execution/transactions.ts';
+import type { Gap } from '../execution/exec-gaps.ts';
 import { chmodSync, rmSync } from '../file-system.ts';
 import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
 import { LogLevel } from '../log/logger.ts';

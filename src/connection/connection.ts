@@ -16,6 +16,7 @@ import { ReplyMode, type Session } from '../commands/session.ts';
 import { dropTransaction } from '../commands/transaction.ts';
 import { unwatchAll } from '../commands/watches.ts';
 import { applyReplyMode, BatchEnd } from '../execution/batch.ts';
+import type { GappedReply } from '../execution/exec-gaps.ts';
 import {
   applySessionFlags,
   decodeHandBack,
@@ -25,7 +26,6 @@ import {
   repliesEnd,
   requestOf,
 } from '../execution/hand-over.ts';
-import type { GappedReply } from '../execution/transactions.ts';
 import { Stat } from '../metrics/stats.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
 import type { AcceptorCore } from './acceptor-core.ts';

@@ -7,14 +7,14 @@
 // cannot be handed over, wait, or take breaths any more. What they tell of their effects is one unit.
 //
 // Left for later are commands that another thread answers (CONFIG SET, CLIENT LIST), and on a shard worker those of the
-// connection (CLIENT SETNAME): `Gap`s in the reply, which the acceptor fills in order when the locks are free. Behind the first
-// gap all commands of administration are such (CONFIG GET sees what CONFIG SET has set). So commands on data are atomic, and
-// commands of administration keep their order among themselves.
+// connection (CLIENT SETNAME): gaps in the reply (exec-gaps.ts). Behind the first one all commands of administration are such
+// (CONFIG GET sees what CONFIG SET has set). So commands on data are atomic, and commands of administration keep their order
+// among themselves; between the two kinds it may change.
 
 import { DenialContext } from '../acl/acl-log.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { Denial } from '../commands/identity.ts';
-import type { ControlRequest, ReplyFunction } from '../commands/server-api.ts';
+import type { ReplyFunction } from '../commands/server-api.ts';
 import { ReplyMode, type Session } from '../commands/session.ts';
 import { type Command, CommandFlag, IN_PLACE_WORK_MAX, KeyPlan, Place } from '../commands/table.ts';
 import { dropTransaction, QueuedCommand, type Transaction } from '../commands/transaction.ts';
@@ -26,8 +26,10 @@ import type { LockedShard } from '../keyspace/shard.ts';
 import { GlobalWord, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { ReplyWriter } from '../protocol/reply-writer.ts';
 import type { ChangeLog } from './change-log.ts';
+import { fillGaps, type Gap, type GappedReply } from './exec-gaps.ts';
 import type { ExecutingServer } from './executing-server.ts';
 import type { Executor } from './executor.ts';
+import { KeptCommand } from './kept-command.ts';
 import type { KeyLocks } from './key-locks.ts';
 import { Outcome } from './outcome.ts';
 import { Preserved, type Preserver } from './preserve.ts';
@@ -38,28 +40,8 @@ const MAY_CHANGE = CommandFlag.Write | CommandFlag.MayReplicate;
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 const RULES_CHANGED =
   'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: ';
-const ERROR_CODE = /^[A-Z]+( |$)/;
 /** Of the connection, but known to shard workers, which send them back. */
 const TRAVELLING: ReadonlySet<string> = new Set(['client|reply', 'client|no-touch']);
-
-/** A command whose reply is missing in the reply of an EXEC. */
-export interface Gap {
-  /** Where in the reply its own belongs. */
-  readonly at: number;
-  /** Where it is in the transaction's words. */
-  readonly word: number;
-  /** What has begun; null: the command has yet to run. */
-  readonly answer: Promise<ReplyFunction> | null;
-  /** On a shard worker: what the acceptor is to ask. */
-  readonly request: ControlRequest | null;
-}
-
-/** The reply of an EXEC that has gaps. */
-export interface GappedReply {
-  /** Where it begins among the replies. */
-  readonly from: number;
-  readonly gaps: readonly Gap[];
-}
 
 /** What of an executor a transaction uses. */
 export interface TransactionParts {
@@ -119,7 +101,7 @@ export class Transactions {
     const { session } = cx;
     const transaction = session.transaction!;
     const { memory } = this.#parts.keyspace;
-    const kept = new Kept(cx, this.#parts.locks);
+    const kept = new KeptCommand(cx, this.#parts.locks);
     const started = performance.now();
     let outcome: Outcome = Outcome.Done;
     if (transaction.failed) cx.error(ABORTED);
@@ -473,34 +455,11 @@ export class Transactions {
     bytes: Buffer,
     gaps: readonly Gap[],
   ): Promise<ReplyFunction> {
-    const writers: ReplyFunction[] = [];
-    for (const gap of gaps) writers.push(await this.#fillGap(session, transaction, gap));
+    const run = (word: number) => this.#runLeft(session, transaction, word);
+    const write = await fillGaps(this.#parts.server, bytes, gaps, run);
     session.transaction = null;
     dropTransaction(transaction);
-    return (reply) => {
-      let at = 0;
-      for (let i = 0; i < gaps.length; i++) {
-        reply.raw(bytes, at, gaps[i]!.at - at);
-        writers[i]!(reply);
-        at = gaps[i]!.at;
-      }
-      reply.raw(bytes, at, bytes.length - at);
-    };
-  }
-
-  async #fillGap(session: Session, transaction: Transaction, gap: Gap): Promise<ReplyFunction> {
-    const { server } = this.#parts;
-    try {
-      if (gap.answer !== null) return await gap.answer;
-      if (gap.request === null) return await this.#runLeft(session, transaction, gap.word);
-      const text = await server.ask(gap.request.method, gap.request.payload);
-      return (reply) => reply.simpleString(text as string);
-    } catch (error) {
-      const { message } = error as Error;
-      if (!(error instanceof Error) || !ERROR_CODE.test(message)) throw error;
-      server.stats.countError(message);
-      return (reply) => reply.error(message);
-    }
+    return write;
   }
 
   /** Runs one command between batches. */
@@ -508,7 +467,7 @@ export class Transactions {
     const executor = this.#executor;
     const { cx } = executor;
     const { reply } = cx;
-    const kept = new Kept(cx, this.#parts.locks);
+    const kept = new KeptCommand(cx, this.#parts.locks);
     executor.begin();
     cx.reply = new ReplyWriter();
     cx.session = session;
@@ -526,46 +485,6 @@ export class Transactions {
       return this.#parts.server.ask(method, payload).then((text) => (to) => to.simpleString(text as string));
     }
     return cx.deferred ?? Promise.resolve((to) => to.raw(written, 0, written.length));
-  }
-}
-
-/** What EXEC had in the context, to be put back when its commands have run. */
-class Kept {
-  readonly #cx: CommandContext;
-  readonly #locks: KeyLocks;
-  readonly #command: Command;
-  readonly #input: Buffer;
-  readonly #argc: number;
-  readonly #argOff: Int32Array;
-  readonly #argLen: Int32Array;
-  readonly #slots: Int32Array;
-  readonly #hashes: Int32Array;
-  readonly #keyArgs: Int32Array;
-
-  constructor(cx: CommandContext, locks: KeyLocks) {
-    this.#cx = cx;
-    this.#locks = locks;
-    this.#command = cx.command;
-    this.#input = cx.input;
-    this.#argc = cx.argc;
-    this.#argOff = cx.argOff;
-    this.#argLen = cx.argLen;
-    this.#slots = cx.slots;
-    this.#hashes = cx.hashes;
-    this.#keyArgs = locks.keyArgs;
-  }
-
-  restore(): void {
-    const cx = this.#cx;
-    cx.command = this.#command;
-    cx.input = this.#input;
-    cx.argc = this.#argc;
-    cx.argOff = this.#argOff;
-    cx.argLen = this.#argLen;
-    cx.slots = this.#slots;
-    cx.hashes = this.#hashes;
-    this.#locks.keyArgs = this.#keyArgs;
-    this.#locks.keyCount = 0;
   }
 }
 
