@@ -7,6 +7,7 @@
 //
 // Kept by the client's acceptor; a copy of it goes to a shard worker with an EXEC that is handed over (encode, decode).
 
+import { copyBytes } from '../keyspace/shard.ts';
 import type { CommandContext } from './context.ts';
 import { type Command, CommandFlag, KeyPlan, Place } from './table.ts';
 
@@ -92,7 +93,7 @@ export class Transaction {
       this.#byteRoom(len);
       words[at] = this.length;
       words[at + 1] = len;
-      cx.input.copy(this.bytes, this.length, cx.argOff[i]!, cx.argOff[i]! + len);
+      copyBytes(cx.input, cx.argOff[i]!, this.bytes, this.length, len);
       this.length += len;
     }
     for (let i = 0; i < keyCount; i++, at += 3) {

@@ -379,7 +379,7 @@ export class Executor implements WaiterTimes {
     }
   }
 
-  /** Counts a command of a transaction, or EXEC, and shows it in MONITOR. @param started by performance.now() */
+  /** Counts a command of a transaction, or EXEC, and shows it in MONITOR. @param started by performance.now(), where it is precise */
   ran(command: Command, db: number, started: number): void {
     if (this.precise) this.#groupStart = started;
     this.#tellMonitors(command, db);

@@ -102,7 +102,7 @@ export class Transactions {
     const transaction = session.transaction!;
     const { memory } = this.#parts.keyspace;
     const kept = new KeptCommand(cx, this.#parts.locks);
-    const started = performance.now();
+    const started = this.#executor.precise ? performance.now() : 0;
     let outcome: Outcome = Outcome.Done;
     if (transaction.failed) cx.error(ABORTED);
     else if (session.watches?.anyChanged(memory)) cx.reply.nullArray();
@@ -392,7 +392,7 @@ export class Transactions {
     const { cx } = executor;
     const { session } = cx;
     const { db } = session;
-    const started = performance.now();
+    const started = executor.precise ? performance.now() : 0;
     executor.invoke(command);
     if (cx.handedOver || cx.blocks)
       throw new Error(`'${command.name}' in a transaction ${cx.blocks ? 'waits' : 'was handed over'}`);
