@@ -45,6 +45,12 @@ const ALWAYS_CHANGED: ReadonlySet<DirectiveName> = new Set([
   'notify-keyspace-events',
   'latency-tracking-info-percentiles',
   'client-rate-limit',
+  // The file may be another one behind the same name.
+  'tls-cert-file',
+  'tls-key-file',
+  'tls-ca-cert-file',
+  'tls-ca-cert-dir',
+  'tls-dh-params-file',
 ] as const);
 
 const HZ_MIN = 1;

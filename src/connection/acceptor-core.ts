@@ -10,11 +10,11 @@ import type { CommandTable } from '../commands/table.ts';
 import { unwatchAll } from '../commands/watches.ts';
 import type { OutputBufferLimit } from '../config/multi-values.ts';
 import { Batch } from '../execution/batch.ts';
+import type { Gap } from '../execution/exec-gaps.ts';
 import { Executor } from '../execution/executor.ts';
 import { decodeHandBack, encodeHandOver, encodeLeave, HandOverStatus } from '../execution/hand-over.ts';
 import { ThreadContext, type ThreadStart } from '../execution/thread-context.ts';
 import { ThreadEvents } from '../execution/thread-events.ts';
-import type { Gap } from '../execution/exec-gaps.ts';
 import { chmodSync, rmSync } from '../file-system.ts';
 import { Evictor, evictUntilRoom } from '../keyspace/eviction.ts';
 import { LogLevel } from '../log/logger.ts';
@@ -27,6 +27,7 @@ import type { Exchange } from '../pubsub/exchange.ts';
 import { ClientRegistry, clientMethods } from './client-registry.ts';
 import { Connection } from './connection.ts';
 import { ReplyGate } from './reply-gate.ts';
+import { createTlsServer, renewTls, type TlsSettings } from './tls-server.ts';
 
 /** The worker that keeps waiting clients. */
 const KEEPER = 0;
@@ -51,6 +52,8 @@ export interface ListenOn {
   readonly pathMode: number;
   readonly backlog: number;
   readonly reusePort: boolean;
+  /** Null: without TLS. */
+  readonly tls: TlsSettings | null;
   /** A failure to bind this address is no error ('-' in front of it in `bind`). */
   readonly optional: boolean;
 }
@@ -91,6 +94,8 @@ export class AcceptorCore {
   readonly #fromWorkers: RingConsumer[];
   readonly #control: Int32Array;
   readonly #servers: Server[] = [];
+  /** Those of them that speak TLS. */
+  readonly #tlsServers: Server[] = [];
   #lastNumber = 0;
   #nextWorker = 0;
   #idleMs = 0;
@@ -98,6 +103,9 @@ export class AcceptorCore {
   constructor(start: ThreadStart) {
     this.thread = new ThreadContext(start, 'acceptor', {
       listen: (on: ListenOn) => this.#listen(on),
+      'renew-tls': (settings: TlsSettings) => {
+        for (const server of this.#tlsServers) renewTls(server, settings);
+      },
       'stop-listening': () => this.#stopListening(),
       'acl-changed': (change: AclChange) => this.#usersChanged(change),
       'close-clients': () => this.#closeClients(),
@@ -301,15 +309,18 @@ export class AcceptorCore {
   #listen(on: ListenOn): Promise<string | null> {
     const config = this.thread.config;
     const keepAlive = config.getInt('tcp-keepalive');
-    const server = createServer(
-      {
-        allowHalfOpen: true,
-        noDelay: true,
-        keepAlive: keepAlive > 0,
-        keepAliveInitialDelay: keepAlive * 1000,
-      },
-      (socket) => this.#accept(socket),
-    );
+    const socketOptions = {
+      noDelay: true,
+      keepAlive: keepAlive > 0,
+      keepAliveInitialDelay: keepAlive * 1000,
+    };
+    const accept = (socket: Socket): void => this.#accept(socket);
+    const server =
+      on.tls === null
+        ? createServer({ allowHalfOpen: true, ...socketOptions }, accept)
+        : createTlsServer(on.tls, socketOptions, accept, (reason) =>
+            this.log('verbose', `Error accepting a client connection: ${reason}`),
+          );
     const options =
       on.path !== null
         ? { path: on.path, backlog: on.backlog }
@@ -327,6 +338,7 @@ export class AcceptorCore {
         server.removeAllListeners('error');
         server.on('error', (error) => this.log('warning', `Accepting client connection: ${error.message}`));
         this.#servers.push(server);
+        if (on.tls !== null) this.#tlsServers.push(server);
         resolve(null);
       });
     });
@@ -339,6 +351,7 @@ export class AcceptorCore {
       if (typeof address === 'string') rmSync(address, { force: true });
     }
     this.#servers.length = 0;
+    this.#tlsServers.length = 0;
   }
 
   /**

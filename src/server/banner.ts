@@ -63,5 +63,6 @@ export function logInitialized(log: Logger, facts: ServerFacts, config: ConfigSt
 /** Logged when clients are served. */
 export function logReady(log: Logger, config: ConfigStore): void {
   if (config.getInt('port') !== 0) log.notice('Ready to accept connections tcp');
+  if (config.getInt('tls-port') !== 0) log.notice('Ready to accept connections tls');
   if (config.getString('unixsocket') !== '') log.notice('Ready to accept connections unix');
 }

@@ -3,13 +3,18 @@
 // With one acceptor the kernel refuses a second server on the port. Several acceptors share the port (reusePort), and
 // so would another server's: so the port is first bound alone, for a moment, to see that it is free.
 
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { ConfigStore } from '../config/store.ts';
 import type { ListenOn } from '../connection/acceptor-core.ts';
+import type { TlsSettings } from '../connection/tls-server.ts';
 import { existsSync, unlinkSync } from '../file-system.ts';
 import type { Logger } from '../log/logger.ts';
 import type { Threads } from './threads.ts';
+import { readTlsSettings } from './tls-settings.ts';
+
+export const TLS_FAILED = 'Unable to update TLS configuration. Check server logs.';
 
 /** What the log says of a failed bind, by error code. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -30,6 +35,8 @@ export class Listening {
   readonly #threads: Threads;
   readonly #log: Logger;
   readonly #unixPath: string;
+  /** For sessions of TLS: those of another life of the server begin anew. */
+  readonly #ticketKeys = randomBytes(48);
 
   /** @param unixPath absolute path of the unix socket, '' for none */
   constructor(config: ConfigStore, threads: Threads, log: Logger, unixPath: string) {
@@ -41,13 +48,18 @@ export class Listening {
 
   /** Listens everywhere. @returns null, or what failed, already logged */
   async start(): Promise<string | null> {
-    const port = this.#config.getInt('port');
-    if (port !== 0) {
-      const failed = await this.#tcp(port);
-      if (failed !== null) {
-        this.#log.warning(`Failed listening on port ${port} (tcp), aborting.`);
-        return failed;
-      }
+    const tlsPort = this.#config.getInt('tls-port');
+    const tls = tlsPort === 0 ? null : this.#readTls();
+    if (typeof tls === 'string') return tls;
+    for (const [port, settings] of [
+      [this.#config.getInt('port'), null],
+      [tlsPort, tls],
+    ] as const) {
+      if (port === 0) continue;
+      const failed = await this.#tcp(port, settings);
+      if (failed === null) continue;
+      this.#log.warning(`Failed listening on port ${port} (${settings === null ? 'tcp' : 'tls'}), aborting.`);
+      return failed;
     }
     if (this.#unixPath === '') return null;
     const failed = await this.#unix();
@@ -55,21 +67,38 @@ export class Listening {
     return failed;
   }
 
-  /** CONFIG SET port and bind. @returns null, or what failed */
+  /** CONFIG SET port, tls-port, bind and tls-auth-clients. @returns null, or what failed */
   async restart(): Promise<string | null> {
+    if (this.#config.getInt('tls-port') !== 0 && typeof this.#readTls() === 'string') return TLS_FAILED;
     await this.#threads.callAcceptors('stop-listening');
     return this.start();
+  }
+
+  /** Other certificates, ciphers and protocols, for connections to come. @returns null, or what failed */
+  async renewTls(): Promise<string | null> {
+    if (this.#config.getInt('tls-port') === 0) return null;
+    const tls = this.#readTls();
+    if (typeof tls === 'string') return tls;
+    await this.#threads.callAcceptors('renew-tls', tls);
+    return null;
+  }
+
+  #readTls(): TlsSettings | string {
+    const tls = readTlsSettings(this.#config, this.#ticketKeys);
+    if (typeof tls !== 'string') return tls;
+    this.#log.warning(tls);
+    return TLS_FAILED;
   }
 
   async stop(): Promise<void> {
     await this.#threads.callAcceptors('stop-listening');
   }
 
-  async #tcp(port: number): Promise<string | null> {
+  async #tcp(port: number, tls: TlsSettings | null): Promise<string | null> {
     const shared = this.#threads.acceptors.length > 1;
     let bound = 0;
     for (const { host, optional } of bindAddresses(this.#config)) {
-      const on = this.#listenOn(host, port, shared, optional);
+      const on = this.#listenOn(host, port, shared, optional, tls);
       let code = shared ? await probe(on) : null;
       if (code === null) code = firstFailure(await this.#threads.callAcceptors('listen', on));
       if (code === null) {
@@ -95,6 +124,7 @@ export class Listening {
       pathMode: this.#config.getInt('unixsocketperm'),
       backlog: this.#config.getInt('tcp-backlog'),
       reusePort: false,
+      tls: null,
       optional: false,
     };
     // A path cannot be shared: the first acceptor takes it.
@@ -104,7 +134,13 @@ export class Listening {
     return code === null ? null : (REASONS[code] ?? code);
   }
 
-  #listenOn(host: string, port: number, reusePort: boolean, optional: boolean): ListenOn {
+  #listenOn(
+    host: string,
+    port: number,
+    reusePort: boolean,
+    optional: boolean,
+    tls: TlsSettings | null,
+  ): ListenOn {
     return {
       host,
       port,
@@ -112,6 +148,7 @@ export class Listening {
       pathMode: 0,
       backlog: this.#config.getInt('tcp-backlog'),
       reusePort,
+      tls,
       optional,
     };
   }

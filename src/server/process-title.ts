@@ -9,14 +9,15 @@ const TITLE = 'sabre-server';
 export function setProcessTitle(config: ConfigStore): void {
   if (!config.getBool('set-proc-title')) return;
   const port = config.getInt('port');
+  const listening = port || config.getInt('tls-port');
   const unixSocket = config.getString('unixsocket');
   const host = config.getMulti('bind')[0] ?? '*';
   const variables = new Map([
     ['title', TITLE],
-    ['listen-addr', port !== 0 ? `${host}:${port}` : unixSocket],
+    ['listen-addr', listening !== 0 ? `${host}:${listening}` : unixSocket],
     ['server-mode', ''],
     ['port', String(port)],
-    ['tls-port', '0'],
+    ['tls-port', String(config.getInt('tls-port'))],
     ['unixsocket', unixSocket],
     ['config-file', config.configFile ?? ''],
   ]);

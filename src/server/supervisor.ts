@@ -28,7 +28,7 @@ import type { AccessControl } from './access-control.ts';
 import { logInitialized, logReady, logStart } from './banner.ts';
 import { ClientPause } from './client-pause.ts';
 import { controlMethods, type SupervisorApi } from './control-methods.ts';
-import { Listening } from './listening.ts';
+import { Listening, TLS_FAILED } from './listening.ts';
 import { setProcessTitle } from './process-title.ts';
 import { Sampler } from './sampler.ts';
 import { Shutdown, type ShutdownHost } from './shutdown.ts';
@@ -37,6 +37,21 @@ import { hookUnbuilt } from './unbuilt.ts';
 
 /** The version of Redis whose behaviour is served: clients choose features by it. */
 export const REDIS_VERSION = '7.4.0';
+/** What connections by TLS to come are made with. */
+const TLS_DIRECTIVES = [
+  'tls-cert-file',
+  'tls-key-file',
+  'tls-key-file-pass',
+  'tls-ca-cert-file',
+  'tls-ca-cert-dir',
+  'tls-dh-params-file',
+  'tls-protocols',
+  'tls-ciphers',
+  'tls-ciphersuites',
+  'tls-prefer-server-ciphers',
+  'tls-session-caching',
+  'tls-session-cache-timeout',
+] as const;
 const CRON_MS = 100;
 const CLOSE_WAIT_MS = 1000;
 
@@ -111,7 +126,8 @@ export class Supervisor implements SupervisorApi {
   async start(): Promise<boolean> {
     // Before anything is logged: whoever reads that the server is ready may send a signal at once.
     this.#handleSignals();
-    if (this.config.getInt('port') === 0 && this.config.getString('unixsocket') === '') {
+    const ports = this.config.getInt('port') + this.config.getInt('tls-port');
+    if (ports === 0 && this.config.getString('unixsocket') === '') {
       this.log.warning('Configured to not listen anywhere, exiting.');
       return false;
     }
@@ -121,7 +137,9 @@ export class Supervisor implements SupervisorApi {
     logInitialized(this.log, this.facts, this.config);
     this.stats.persistence[PersistenceGauge.LoadStartedAt] = Date.now();
     Atomics.store(this.keyspace.memory.control, GlobalWord.Loading, 1);
-    if ((await this.#listening.start()) !== null) return false;
+    const failed = await this.#listening.start();
+    if (failed === TLS_FAILED) this.log.warning('Failed to configure TLS. Check logs for more info.');
+    if (failed !== null) return false;
     if (!(await this.#load())) return false;
     logReady(this.log, this.config);
     setInterval(() => this.#cron(), CRON_MS);
@@ -166,15 +184,17 @@ export class Supervisor implements SupervisorApi {
     config.watch('loglevel', () => this.log.setLevel(config.getEnum('loglevel') as never));
     config.watch('slowlog-max-len', () => this.slowLog.setMaxLength(config.getInt('slowlog-max-len')));
     const relisten = {
-      apply: async () =>
-        (await this.#listening.restart()) === null
-          ? null
-          : 'Unable to listen on this port. Check server logs.',
+      apply: async () => {
+        const failed = await this.#listening.restart();
+        if (failed === null || failed === TLS_FAILED) return failed;
+        return 'Unable to listen on this port. Check server logs.';
+      },
     };
-    config.hook('port', relisten);
-    config.hook('bind', relisten);
+    for (const name of ['port', 'tls-port', 'bind', 'tls-auth-clients'] as const) config.hook(name, relisten);
+    const renewTls = { apply: () => this.#listening.renewTls() };
+    for (const name of TLS_DIRECTIVES) config.hook(name, renewTls);
     config.hook('dir', { apply: () => changeDirectory(config.getString('dir')) });
-    for (const name of ['proc-title-template', 'port', 'bind'] as const)
+    for (const name of ['proc-title-template', 'port', 'tls-port', 'bind'] as const)
       config.watch(name, () => setProcessTitle(config));
     config.hook('appendonly', { apply: () => this.#switchLog() });
     config.hook('requirepass', {

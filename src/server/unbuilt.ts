@@ -5,7 +5,6 @@ import type { DirectiveName } from '../config/directives.ts';
 import type { ConfigStore } from '../config/store.ts';
 
 const UNBUILT: readonly { readonly name: DirectiveName; readonly off: string; readonly what: string }[] = [
-  { name: 'tls-port', off: '0', what: 'TLS' },
   { name: 'replicaof', off: '', what: 'replication' },
   { name: 'cluster-enabled', off: 'no', what: 'cluster mode' },
   { name: 'notify-keyspace-events', off: '', what: 'keyspace notification' },

@@ -437,7 +437,6 @@ describe.skipIf(LEFT_IS_REDIS)('what redis-server does not have', () => {
   it.each([
     ['--replicaof', '127.0.0.1 6379'],
     ['--cluster-enabled', 'yes'],
-    ['--tls-port', '6380'],
     ['--notify-keyspace-events', 'KEA'],
   ])('refuses %s, which is not built yet', async (name, value) => {
     const ended = await runSabreToExit([name, value, '--port', '0']);
