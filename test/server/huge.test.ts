@@ -125,7 +125,7 @@ describe.skipIf(LEFT_IS_REDIS)('long work of one client', () => {
       ['BITCOUNT of 100 MB', fill, ['BITCOUNT', 'large'], 5],
       ['GETRANGE of 100 MB', fill, ['GETRANGE', 'large', '0', '-1'], 3],
       ['LCS of long texts', texts, ['LCS', 'text:1', 'text:2', 'LEN'], 40],
-      ['APPEND to 100 MB', fill, ['APPEND', 'large', 'x'.repeat(1_000_000)], 10],
+      ['APPEND to 100 MB', fill, ['APPEND', 'large', 'x'.repeat(1_000_000)], 60],
       ['COPY of 100 MB', fill, ['COPY', 'large', 'copy', 'REPLACE'], 5],
     ])('%s', LIMIT, async (_name, prepare, command, times) => {
       const busy = await server.connect({ timeoutMs: 60_000 });

@@ -7,8 +7,8 @@ import type { Argument, RawClient } from './raw-client.ts';
 import { isError, quoteBytes, type ReplyNode } from './resp-parser.ts';
 
 const DATABASES = 16;
-/** Fields of XINFO STREAM FULL: what is not told, and the entries, which the digest has. */
-const LEFT_OUT = new Set(['seen-time', 'active-time', 'entries']);
+/** Fields of XINFO STREAM FULL: what is not told; the lag, for which Redis 7.0 has another rule; entries, which the digest has. */
+const LEFT_OUT = new Set(['seen-time', 'active-time', 'entries', 'lag']);
 
 /** What Redis 7.0 has where 7.2 has listpacks. */
 export type Encodings = 'exact' | 'of 7.0' | 'any';
