@@ -34,7 +34,11 @@ function registryOf(...clients: RegisteredClient[]): ClientRegistry {
 
 describe('client registry', () => {
   it('lists those that pass all filters', () => {
-    const registry = registryOf(client(1), client(2, { identity: { name: 'alice', id: 1, unlimited: true } }), client(3));
+    const registry = registryOf(
+      client(1),
+      client(2, { identity: { name: 'alice', id: 1, unlimited: true } }),
+      client(3),
+    );
     const ids = (filter: object): number[] => registry.list(filter, NOW).map((listed) => listed.id);
     expect(ids({})).toEqual([1, 2, 3]);
     expect(ids({ ids: [3, 9, 3, 1] })).toEqual([3, 1]);
