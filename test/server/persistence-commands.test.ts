@@ -111,7 +111,7 @@ describe('saving', () => {
   });
 });
 
-describe.each(TOPOLOGIES)('FLUSHALL ($name)', ({ args }) => {
+describe.each(TOPOLOGIES.slice(1))('FLUSHALL ($name)', ({ args }) => {
   it('saves at once where there are save points, in a pipeline too', async () => {
     const server = await startUntilTestEnds([...args, ...POINTS]);
     const client = await server.connect();
@@ -143,7 +143,7 @@ describe.each(TOPOLOGIES)('FLUSHALL ($name)', ({ args }) => {
   });
 });
 
-describe.each(TOPOLOGIES)('DEBUG RELOAD and LOADAOF ($name)', ({ args }) => {
+describe.each(TOPOLOGIES.slice(1))('DEBUG RELOAD and LOADAOF ($name)', ({ args }) => {
   it('give the same data', async () => {
     const server = await startUntilTestEnds([...args, '--appendonly', 'yes']);
     const client = await server.connect();

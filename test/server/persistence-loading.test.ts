@@ -31,7 +31,7 @@ async function startLoading(server: ServerProcess, args: readonly string[]): Pro
   }
 }
 
-describe.skipIf(LEFT_IS_REDIS).each(TOPOLOGIES)('while data are loaded ($name)', ({ args }) => {
+describe.skipIf(LEFT_IS_REDIS).each(TOPOLOGIES.slice(1))('while data are loaded ($name)', ({ args }) => {
   it.each([
     { what: 'an RDB file', how: ['--save', '3600 1'] },
     { what: 'a log', how: ['--appendonly', 'yes'] },
