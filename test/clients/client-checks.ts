@@ -51,6 +51,8 @@ export const CHECKS = [
   'geo',
   // BLPOP, BLMOVE, BZPOPMIN, XREAD BLOCK: something is there, comes later, never comes.
   'blocking',
+  // Channels, patterns and channels of a shard: what comes, who is there, and an end of it.
+  'pubsub',
   // HELLO 3, maps and nulls of RESP3: clients that know it.
   'resp3',
   // Error replies come as the client's own exceptions.

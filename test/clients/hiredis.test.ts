@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { makeTemporaryFolder } from '../support/process-guard.ts';
 import { describeClient, programPath } from './client-checks.ts';
 
-describeClient({ name: 'hiredis', command: () => [compiled()], without: ['resp3'] });
+describeClient({ name: 'hiredis', command: () => [compiled()], without: ['pubsub', 'resp3'] });
 
 let executable: string | null = null;
 

@@ -10,5 +10,5 @@ describeClient({
     'memory_limit=1G',
     programPath('phpredis.php'),
   ],
-  without: ['resp3'],
+  without: ['pubsub', 'resp3'],
 });

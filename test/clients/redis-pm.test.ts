@@ -8,5 +8,5 @@ describeClient({
     interpreterWith(['perl'], ['-MRedis', '-e', '1'], 'perl libredis-perl'),
     programPath('redis_pm.pl'),
   ],
-  without: ['resp3'],
+  without: ['pubsub', 'resp3'],
 });

@@ -8,5 +8,5 @@ describeClient({
     interpreterWith(['ruby'], ['-e', 'require "redis"'], 'ruby ruby-redis'),
     programPath('redis_rb.rb'),
   ],
-  without: ['resp3'],
+  without: ['pubsub', 'resp3'],
 });

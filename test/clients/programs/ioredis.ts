@@ -326,6 +326,36 @@ await runChecks({
     expect(await entry, [['xq', [['1-1', ['f', 'v']]]]]);
     expect(await other.blpop('q', 0.02), null);
   },
+  pubsub: async () => {
+    const [subscriber, sharded] = [connect(), connect()];
+    const got: string[][] = [];
+    subscriber.on('message', (...words: string[]) => got.push(words));
+    subscriber.on('pmessage', (...words: string[]) => got.push(words));
+    sharded.on('smessage', (...words: string[]) => got.push(words));
+    expect(await subscriber.subscribe('news', 'sport'), 2);
+    expect(await subscriber.psubscribe('n*'), 3);
+    expect(await sharded.ssubscribe('news'), 1);
+    expect(await r.publish('news', 'one'), 2);
+    expect(await r.spublish('news', 'two'), 1);
+    expect(await r.publish('weather', 'nobody'), 0);
+    // What was sent before the answer to this has come by then.
+    expect([await subscriber.unsubscribe('sport'), await sharded.sunsubscribe('news')], [2, 0]);
+    expect(got, [
+      ['news', 'one'],
+      ['n*', 'news', 'one'],
+      ['news', 'two'],
+    ]);
+    expect(await r.pubsub('CHANNELS'), ['news']);
+    expect(await r.pubsub('NUMSUB', 'news', 'sport'), ['news', 1, 'sport', 0]);
+    expect(await r.pubsub('NUMPAT'), 1);
+    await subscriber.punsubscribe('n*');
+    expect(await subscriber.unsubscribe('news'), 0);
+    expect(await subscriber.get('back to normal'), null);
+    if (PROTOCOL === 2) {
+      await subscriber.subscribe('news');
+      await expectError(Error, 'Connection in subscriber mode', () => subscriber.get('x'));
+    }
+  },
   ...(PROTOCOL === 3 && {
     resp3: async () => {
       const maps = connect({ replyMapping: 'resp3' });

@@ -343,6 +343,30 @@ await runChecks({
     expect(JSON.stringify(await entry).includes('"id":"1-1"'), true);
     expect(await other.blPop('q', 0.02), null);
   },
+  pubsub: async () => {
+    const [subscriber, sharded] = [await connect(), await connect()];
+    const got: string[][] = [];
+    const note = (message: string, channel: string) => got.push([channel, message]);
+    await subscriber.subscribe(['news', 'sport'], note);
+    await subscriber.pSubscribe('n*', note);
+    await sharded.sSubscribe('news', note);
+    expect(await r.publish('news', 'one'), 2);
+    expect(await r.sPublish('news', 'two'), 1);
+    expect(await r.publish('weather', 'nobody'), 0);
+    // What was sent before the answer to this has come by then.
+    await Promise.all([subscriber.unsubscribe('sport'), sharded.sUnsubscribe('news')]);
+    expect(got.sort(), [
+      ['news', 'one'],
+      ['news', 'one'],
+      ['news', 'two'],
+    ]);
+    expect(await r.pubSubChannels(), ['news']);
+    expect({ ...(await r.pubSubNumSub(['news', 'sport'])) }, { news: 1, sport: 0 });
+    expect(await r.pubSubNumPat(), 1);
+    await subscriber.pUnsubscribe();
+    await subscriber.unsubscribe();
+    expect(await subscriber.get('back to normal'), null);
+  },
   ...(PROTOCOL === 3 && {
     resp3: async () => {
       const hello = await r.sendCommand(['HELLO', '3']);

@@ -311,6 +311,34 @@ def check_blocking():
     expect(other.blpop("q", 0.02), None)
 
 
+def check_pubsub():
+    subscriber = r.pubsub()
+    subscriber.subscribe("news", "sport")
+    subscriber.psubscribe("n*")
+
+    def take(count):
+        return [subscriber.get_message(timeout=20) for _ in range(count)]
+
+    def message(kind, pattern, channel, data):
+        return {"type": kind, "pattern": pattern, "channel": channel, "data": data}
+
+    expect([got["data"] for got in take(3)], [1, 2, 3])
+    expect(r.publish("news", "one"), 2)
+    expect(
+        take(2),
+        [message("message", None, b"news", b"one"), message("pmessage", b"n*", b"news", b"one")],
+    )
+    expect(r.publish("weather", "nobody"), 0)
+    expect(sorted(r.pubsub_channels()), [b"news", b"sport"])
+    expect(r.pubsub_numsub("news", "weather"), [(b"news", 1), (b"weather", 0)])
+    expect(r.pubsub_numpat(), 1)
+    subscriber.unsubscribe("sport")
+    expect(take(1), [message("unsubscribe", None, b"sport", 2)])
+    subscriber.ping("there?")
+    expect(take(1), [message("pong", None, None, b"there?")])
+    subscriber.close()
+
+
 def check_errors():
     r.set("text", "abc")
     expect_error(redis.ResponseError, "value is not an integer or out of range", lambda: r.incr("text"))
@@ -391,6 +419,7 @@ CHECKS = [
     check_streams,
     check_geo,
     check_blocking,
+    check_pubsub,
     check_errors,
     check_client_info,
     check_info,
