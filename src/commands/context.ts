@@ -10,6 +10,8 @@
 // Handlers reply exactly once (RESP aggregate headers count as one), return early on errors, and throw only for bugs
 // (and OutOfMemoryError, which the executor answers).
 
+import { NotifyFlag } from '../config/multi-values.ts';
+import type { KeyEvents } from '../keyspace/key-events.ts';
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { isPinned } from '../keyspace/pins.ts';
@@ -74,6 +76,7 @@ export class CommandContext {
   dirty = 0;
   /** What the command leaves in the change stream, see effects.ts. */
   readonly effects: Effects = new Effects(this);
+  readonly events: KeyEvents;
   /** Where effects go, null where none are wanted ever. */
   changes: ChangeTarget | null = null;
   /** Set by an error reply of this command. */
@@ -122,6 +125,7 @@ export class CommandContext {
     this.#control = keyspace.memory.control;
     this.server = server;
     this.mayBlock = mayBlock;
+    this.events = keyspace.events;
     this.pubsub = server.pubsub ?? new NoPubSub();
     this.reply = new ReplyWriter();
     this.rec = new RecordView(keyspace.memory);
@@ -170,6 +174,7 @@ export class CommandContext {
       return true;
     }
     shard.count(ShardCounter.Misses, 1);
+    this.notifyMiss(arg);
     return false;
   }
 
@@ -194,6 +199,8 @@ export class CommandContext {
     const found =
       shard.find(rec, this.db, slot, this.#namedHash[0]!, key, off, len) && this.#checkAlive(shard, rec);
     shard.count(found ? ShardCounter.Hits : ShardCounter.Misses, 1);
+    if (!found && (this.events.flags & NotifyFlag.KeyMiss) !== 0)
+      this.events.tell('keymiss', this.db, key, off, len);
     return found;
   }
 
@@ -287,6 +294,7 @@ export class CommandContext {
       rec, this.db, this.slots[arg]!, this.hashes[arg]!, this.input, off, this.argLen[arg]!,
       type, encoding, valueLen, expireAt, this.keyspace.clock.initial(), spare,
     ); // biome-ignore format: many short arguments
+    this.notify(NotifyFlag.New, 'new', arg);
   }
 
   /**
@@ -311,7 +319,7 @@ export class CommandContext {
 
   /** Puts a detached record in the place of its key's record, which is deleted if there is one. */
   attach(arg: number, rec: RecordView): void {
-    this.shard(arg).attach(rec);
+    if (this.shard(arg).attach(rec)) this.notify(NotifyFlag.New, 'new', arg);
   }
 
   /** Frees a detached record and its value. */
@@ -397,9 +405,48 @@ export class CommandContext {
       const lazy = this.server.config.getBool('lazyfree-lazy-expire');
       this.effects.deleted(rec.db, rec.bytes, rec.keyOffset, rec.keyLength, lazy);
     }
+    if ((this.events.flags & NotifyFlag.Expired) !== 0)
+      this.events.tell('expired', rec.db, rec.bytes, rec.keyOffset, rec.keyLength);
     shard.remove(rec);
     shard.count(ShardCounter.Expired, 1);
     return true;
+  }
+
+  /**
+   * Tells that something has happened to the key of argument `arg`: a keyspace notification.
+   * @param type one of NotifyFlag
+   * @param event its name
+   * @param db where the key is
+   */
+  notify(type: number, event: string, arg: number, db = this.db): void {
+    const { events } = this;
+    if ((events.flags & type) !== 0) events.tell(event, db, this.input, this.argOff[arg]!, this.argLen[arg]!);
+  }
+
+  /** Tells that the key of argument `arg` was looked for and is not there. */
+  notifyMiss(arg: number): void {
+    const { events } = this;
+    if ((events.flags & NotifyFlag.KeyMiss) !== 0)
+      events.miss(this.db, this.input, this.argOff[arg]!, this.argLen[arg]!);
+  }
+
+  /** Does `work` without telling of one class of events. @param type one of NotifyFlag */
+  withoutEvents(type: number, work: () => void): void {
+    const { events } = this;
+    const { flags } = events;
+    events.flags = flags & ~type;
+    try {
+      work();
+    } finally {
+      events.flags = flags;
+    }
+  }
+
+  /** As notify(), for elements taken from the value of `rec`: tells, too, if the key went with the last one. */
+  notifyRemoval(type: number, event: string, arg: number, rec: RecordView): void {
+    if (this.events.flags === 0) return;
+    this.notify(type, event, arg);
+    if (rec.ref === 0) this.notify(NotifyFlag.Generic, 'del', arg);
   }
 
   /** Computes slot and hash of argument `arg`, for a key that the key specs do not name. Locks nothing. */

@@ -6,6 +6,7 @@
 // As Redis, everything is parsed before anything is done, and the string first grows to the farthest bit that is
 // written, even if all the writes then fail.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Type } from '../keyspace/record.ts';
 import { parseInteger, parseInteger64 } from '../protocol/numbers.ts';
 import {
@@ -80,7 +81,10 @@ function bitfield(cx: CommandContext): void {
     if (parsed.kinds[i] === Operation.Get) replyField(cx, i, true);
     else if (write(cx, i, sized === 1)) changes++;
   }
-  if (changes > 0) cx.keyChanged(1, changes);
+  if (changes > 0) {
+    cx.keyChanged(1, changes);
+    cx.notify(NotifyFlag.String, 'setbit', 1);
+  }
   // The string was made or has grown all the same, although nothing is counted. Redis does not tell that.
   else if (sized === 1 && cx.effects.wanted) cx.effects.verbatim();
 }

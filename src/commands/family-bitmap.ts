@@ -4,6 +4,7 @@
 // 7.2, BITCOUNT and BITPOS look at their arguments before the key, so that a bad one is an error for a missing key,
 // too. BITOP's DIFF, DIFF1, ANDOR and ONE are those of Redis 8.2.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
 import { isCanonicalInt64, parseInteger } from '../protocol/numbers.ts';
 import { BitOperation, BitSources, combineBits, countBitRange, countBits, findBit } from './bitmap-words.ts';
@@ -81,7 +82,10 @@ function setbit(cx: CommandContext): void {
   const byte = rec.bytes[byteAt]!;
   const old = (byte & mask) === 0 ? 0 : 1;
   if (old !== bit) rec.bytes[byteAt] = byte ^ mask;
-  if (old !== bit || grown === 1) cx.keyChanged(1);
+  if (old !== bit || grown === 1) {
+    cx.keyChanged(1);
+    cx.notify(NotifyFlag.String, 'setbit', 1);
+  }
   cx.reply.integer(old);
 }
 
@@ -251,6 +255,7 @@ function storeCombined(cx: CommandContext, operation: number, longest: number): 
     if (found) {
       cx.deleteRecord(rec);
       cx.keyChanged(2);
+      cx.notify(NotifyFlag.Generic, 'del', 2);
       if (cx.effects.wanted && isNewer(operation)) tellDeleted(cx, 2, false);
     }
     cx.reply.integer(0);
@@ -260,6 +265,7 @@ function storeCombined(cx: CommandContext, operation: number, longest: number): 
   else cx.setStringLength(2, found, longest, Encoding.Raw, -1);
   combineBits(operation, sources, rec.bytes, rec.valueOffset, longest);
   cx.keyChanged(2);
+  cx.notify(NotifyFlag.String, 'set', 2);
   // Redis 7.4 does not know the newer operations, and should be able to read what is told.
   if (cx.effects.wanted && isNewer(operation)) tellValue(cx, 2, rec, false);
   cx.reply.integer(longest);

@@ -3,6 +3,7 @@
 // RESTORE reads the value into a detached record first; only when that is whole does it take the key's place. Payloads
 // are checked to the last byte whatever sanitize-dump-payload says: a value that is not whole could end the process.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { Type } from '../keyspace/record.ts';
 import { GlobalWord } from '../memory/layout.ts';
@@ -157,7 +158,10 @@ function restore(cx: CommandContext): void {
     if (found) deleteOld(cx);
   } else {
     attach(cx, load);
+    // Also of a key that was there: it is deleted first.
+    if (found) cx.notify(NotifyFlag.New, 'new', 1);
     cx.keyChanged(1);
+    cx.notify(NotifyFlag.Generic, 'restore', 1);
     if (cx.effects.wanted && expireAt !== -1 && !options.absolute) tellRestored(cx, expireAt);
   }
   cx.reply.ok();
@@ -168,6 +172,7 @@ function deleteOld(cx: CommandContext): void {
   cx.lookupWrite(1, cx.rec2);
   cx.deleteRecord(cx.rec2);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Generic, 'del', 1);
   if (cx.effects.wanted) tellDeleted(cx, 1, false);
 }
 

@@ -6,6 +6,7 @@
 //
 // Not built yet, so unknown to clients: SORT, MIGRATE, WAIT, WAITAOF.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { TYPE_NAMES } from '../keyspace/record.ts';
 import type { CommandContext } from './context.ts';
 import { copyCommands } from './generic-copy.ts';
@@ -42,6 +43,7 @@ function del(cx: CommandContext): void {
     if (!cx.lookupWrite(arg)) continue;
     cx.deleteRecord(cx.rec);
     cx.keyChanged(arg);
+    cx.notify(NotifyFlag.Generic, 'del', arg);
     deleted++;
   }
   cx.reply.integer(deleted);

@@ -4,6 +4,7 @@
 // A field that has expired but is still there is none to these commands; Redis lets HEXPIRE and HSETEX KEEPTTL see it.
 // Expiries are unix times in ms up to FIELD_EXPIRY_MAX (the year 4199), so numbers hold them exactly.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { FIELD_EXPIRY_MAX } from '../keyspace/hash-view.ts';
 import { ShardCounter } from '../memory/layout.ts';
 import { parseInteger64 } from '../protocol/numbers.ts';
@@ -161,7 +162,7 @@ function hexpire(cx: CommandContext, seconds: boolean, relative: boolean): void 
     }
   } finally {
     // Out of memory half-way: what is changed, is changed, and counts. So below.
-    if (found === 1) finishChanges(cx, changes);
+    if (found === 1) finishChanges(cx, changes, expireAt <= cx.now ? 'hdel' : 'hexpire');
     tellExpiry(cx, expireAt);
   }
 }
@@ -255,11 +256,16 @@ function applyExpiry(cx: CommandContext, expireAt: number): number {
   return Outcome.Deleted;
 }
 
-/** After changes of fields of key 1, whose hash may be empty now, or gone. */
-function finishChanges(cx: CommandContext, changes: number): void {
+/**
+ * After changes of fields of key 1, whose hash may be empty now, or gone.
+ * @param event what to notify of; empty: nothing
+ */
+function finishChanges(cx: CommandContext, changes: number, event: string): void {
   const view = hashView(cx);
   if (!isGone(view)) finish(cx, view);
-  if (changes > 0) cx.keyChanged(1, changes);
+  if (changes === 0) return;
+  cx.keyChanged(1, changes);
+  if (event !== '') cx.notifyRemoval(NotifyFlag.Hash, event, 1, view.rec);
 }
 
 // ---- HTTL and its like, HPERSIST ----
@@ -304,7 +310,7 @@ function hpersist(cx: CommandContext): void {
     }
   } finally {
     // Counted as one change, however many fields there are, as in Redis.
-    if (found === 1) finishChanges(cx, changed ? 1 : 0);
+    if (found === 1) finishChanges(cx, changed ? 1 : 0, 'hpersist');
     tellPersistence(cx);
   }
 }
@@ -332,7 +338,7 @@ function hgetdel(cx: CommandContext): void {
     removed++;
     noteChanged(cx, arg);
   }
-  if (found === 1) finishChanges(cx, removed);
+  if (found === 1) finishChanges(cx, removed, 'hdel');
   tellDeletion(cx);
 }
 
@@ -371,7 +377,8 @@ function hgetex(cx: CommandContext): void {
       noteChanged(cx, arg);
     }
   } finally {
-    if (found === 1) finishChanges(cx, changes);
+    if (found === 1)
+      finishChanges(cx, changes, persists ? 'hpersist' : expireAt <= cx.now ? 'hdel' : 'hexpire');
     if (expires) tellExpiry(cx, expireAt);
     else tellPersistence(cx);
   }
@@ -415,7 +422,9 @@ function hsetex(cx: CommandContext): void {
     for (; arg < cx.argc; arg += 2) setWithExpiry(cx, arg);
   } finally {
     // Out of memory half-way: what is in, is in, and counts.
-    finishChanges(cx, (arg - first) / 2);
+    const changes = (arg - first) / 2;
+    if (changes > 0) cx.notify(NotifyFlag.Hash, 'hset', 1);
+    finishChanges(cx, changes, !setex.expires ? '' : setex.expireAt <= cx.now ? 'hdel' : 'hexpire');
     if (cx.effects.wanted && setex.expires && arg > first) tellSetex(cx, arg);
   }
   cx.reply.integer(1);

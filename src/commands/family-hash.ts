@@ -3,6 +3,7 @@
 // How fields are kept, and when that changes: keyspace/hash-view.ts. Counting in fields: hash-count.ts; random fields:
 // hash-random.ts; fields that expire: family-hash-expire.ts. Semantics are those of Redis 7.4.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding } from '../keyspace/record.ts';
 import { globMatch } from '../protocol/glob.ts';
 import type { CommandContext } from './context.ts';
@@ -85,7 +86,10 @@ function hset(cx: CommandContext, withStatus: boolean): void {
     for (; arg < cx.argc; arg += 2) if (setArgument(cx, arg)) created++;
   } finally {
     // Out of memory half-way: what is in, is in, and counts.
-    if (!finish(cx, view)) cx.keyChanged(1, (arg - 2) / 2);
+    if (!finish(cx, view)) {
+      cx.keyChanged(1, (arg - 2) / 2);
+      cx.notify(NotifyFlag.Hash, 'hset', 1);
+    }
   }
   if (withStatus) cx.reply.ok();
   else cx.reply.integer(created);
@@ -116,6 +120,7 @@ function hsetnx(cx: CommandContext): void {
     finish(cx, view);
   }
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Hash, 'hset', 1);
   cx.reply.integer(1);
 }
 
@@ -212,6 +217,7 @@ function hdel(cx: CommandContext): void {
     if (removed > 0) {
       finish(cx, view);
       cx.keyChanged(1, removed);
+      cx.notifyRemoval(NotifyFlag.Hash, 'hdel', 1, view.rec);
     }
   }
   cx.reply.integer(removed);

@@ -5,6 +5,7 @@
 //
 // PFCOUNT of one key stores the cardinality in the value: it is a write, though the command is marked as a read.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
 import { copyBytes } from '../keyspace/shard.ts';
 import {
@@ -157,6 +158,7 @@ function addToImage(cx: CommandContext, from: number, found: boolean, changes: n
   invalidateCardinality(image.bytes, 0);
   storeImage(cx, 1, found);
   cx.keyChanged(1, changes);
+  cx.notify(NotifyFlag.String, 'pfadd', 1);
   cx.reply.integer(1);
 }
 
@@ -172,6 +174,7 @@ function addDense(cx: CommandContext): void {
   if (changes > 0) {
     invalidateCardinality(rec.bytes, at);
     cx.keyChanged(1, changes);
+    cx.notify(NotifyFlag.String, 'pfadd', 1);
   }
   cx.reply.integer(changes > 0 ? 1 : 0);
 }
@@ -249,6 +252,8 @@ function pfmerge(cx: CommandContext): void {
   invalidateCardinality(image.bytes, 0);
   storeImage(cx, 1, found);
   cx.keyChanged(1);
+  // As Redis calls it: elements were added.
+  cx.notify(NotifyFlag.String, 'pfadd', 1);
   cx.reply.ok();
 }
 

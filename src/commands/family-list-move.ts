@@ -1,6 +1,7 @@
 // The commands that take elements from one of several lists, move them between lists, or wait for them: LMOVE, RPOPLPUSH,
 // LMPOP, BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP. Waiting is explained in blocking.ts.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { ListView } from '../keyspace/list-view.ts';
 import { Type } from '../keyspace/record.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
@@ -72,6 +73,8 @@ function move(cx: CommandContext, fromHead: boolean, toHead: boolean): boolean {
   dropElement(cx, source, fromHead);
   cx.keyChanged(2);
   cx.keyChanged(1, 0);
+  cx.notify(NotifyFlag.List, toHead ? 'lpush' : 'rpush', 2);
+  cx.notifyRemoval(NotifyFlag.List, fromHead ? 'lpop' : 'rpop', 1, source.rec);
   cx.reply.bulkBytes(element, 0, len);
   return true;
 }
@@ -101,6 +104,8 @@ function rotate(cx: CommandContext, list: ListView, fromHead: boolean, toHead: b
   }
   list.convertShrunk();
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.List, toHead ? 'lpush' : 'rpush', 2);
+  cx.notify(NotifyFlag.List, fromHead ? 'lpop' : 'rpop', 1);
   cx.reply.bulkBytes(element, 0, len);
 }
 
@@ -221,6 +226,7 @@ function popFromFirst(cx: CommandContext): boolean {
     replyElements(cx, list, atHead ? 0 : size - 1, count, atHead);
     dropRange(cx, list, atHead ? 0 : size - count, count);
     cx.keyChanged(arg, count);
+    cx.notifyRemoval(NotifyFlag.List, atHead ? 'lpop' : 'rpop', arg, list.rec);
     if (cx.effects.wanted) {
       tellPop(cx, arg, atHead, 3);
       cx.effects.integer(count);
@@ -264,6 +270,7 @@ function popOrWait(cx: CommandContext, atHead: boolean): void {
     cx.reply.bulkBytes(list.buf, list.off, list.len);
     dropElement(cx, list, atHead);
     cx.keyChanged(arg);
+    cx.notifyRemoval(NotifyFlag.List, atHead ? 'lpop' : 'rpop', arg, list.rec);
     if (cx.effects.wanted) tellPop(cx, arg, atHead, 2);
     return;
   }

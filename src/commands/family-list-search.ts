@@ -1,5 +1,6 @@
 // The commands that look for elements of a list by their value: LINSERT, LREM, LPOS. They may have to look at all of it.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { ListView } from '../keyspace/list-view.ts';
 import { argLong } from './arguments.ts';
 import type { CommandContext } from './context.ts';
@@ -49,6 +50,7 @@ function linsert(cx: CommandContext): void {
   }
   list.insert(cx.input, off, len, after);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.List, 'linsert', 1);
   cx.reply.integer(list.size);
 }
 
@@ -75,6 +77,7 @@ function lrem(cx: CommandContext): void {
     if (list.size === 0) cx.deleteRecord(list.rec);
     else list.convertShrunk();
     cx.keyChanged(1, removed);
+    cx.notifyRemoval(NotifyFlag.List, 'lrem', 1, list.rec);
     if (cx.effects.wanted && list.stoppedShort) tellRemoved(cx, limit >= 0 ? removed : -removed);
   }
   cx.reply.integer(removed);

@@ -1,6 +1,7 @@
 // The commands on one list, apart from searches (family-list-search.ts), and those that move elements between lists or
 // wait for them (family-list-move.ts): LPUSH, RPUSH, LPUSHX, RPUSHX, LPOP, RPOP, LLEN, LINDEX, LSET, LRANGE, LTRIM.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { argLong } from './arguments.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText, wrongArity } from './errors.ts';
@@ -34,6 +35,7 @@ function push(cx: CommandContext, atHead: boolean, create: boolean): void {
   }
   pushArguments(cx, 1, list, found === 1, 2, atHead);
   cx.keyChanged(1, cx.argc - 2);
+  cx.notify(NotifyFlag.List, atHead ? 'lpush' : 'rpush', 1);
   cx.reply.integer(list.size);
 }
 
@@ -78,6 +80,7 @@ function pop(cx: CommandContext, atHead: boolean): void {
   cx.reply.bulkBytes(list.buf, list.off, list.len);
   dropElement(cx, list, atHead);
   cx.keyChanged(1);
+  cx.notifyRemoval(NotifyFlag.List, atHead ? 'lpop' : 'rpop', 1, list.rec);
 }
 
 /** LPOP and RPOP with a count. */
@@ -109,6 +112,7 @@ function popSome(cx: CommandContext, atHead: boolean): void {
   replyElements(cx, list, atHead ? 0 : size - 1, count, atHead);
   dropRange(cx, list, atHead ? 0 : size - count, count);
   cx.keyChanged(1, count);
+  cx.notifyRemoval(NotifyFlag.List, atHead ? 'lpop' : 'rpop', 1, list.rec);
 }
 
 function lpop(cx: CommandContext): void {
@@ -176,6 +180,7 @@ function lset(cx: CommandContext): void {
   list.replace(cx.input, off, len);
   list.convertShrunk();
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.List, 'lset', 1);
   cx.reply.ok();
 }
 
@@ -243,6 +248,7 @@ function ltrim(cx: CommandContext): void {
     list.convertShrunk();
   }
   cx.keyChanged(1, gone);
+  cx.notifyRemoval(NotifyFlag.List, 'ltrim', 1, list.rec);
   cx.reply.ok();
 }
 

@@ -3,6 +3,7 @@
 // How members are kept, and when that changes: keyspace/set-view.ts. Random members: set-random.ts; intersections, unions and
 // differences: set-algebra.ts. Semantics are those of Redis 7.4.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
 import type { SetView } from '../keyspace/set-view.ts';
 import { globMatch } from '../protocol/glob.ts';
@@ -60,8 +61,10 @@ function sadd(cx: CommandContext): void {
     }
   } finally {
     // Out of memory half-way: what is in, is in, and counts.
-    if (added > 0) cx.keyChanged(1, added);
-    else if (found === 0) cx.deleteRecord(view.rec);
+    if (added > 0) {
+      cx.keyChanged(1, added);
+      cx.notify(NotifyFlag.Set, 'sadd', 1);
+    } else if (found === 0) cx.deleteRecord(view.rec);
   }
   cx.reply.integer(added);
 }
@@ -83,7 +86,10 @@ function srem(cx: CommandContext): void {
       cx.deleteRecord(view.rec);
       break;
     }
-    if (removed > 0) cx.keyChanged(1, removed);
+    if (removed > 0) {
+      cx.keyChanged(1, removed);
+      cx.notifyRemoval(NotifyFlag.Set, 'srem', 1, view.rec);
+    }
   }
   cx.reply.integer(removed);
 }
@@ -110,7 +116,8 @@ function smove(cx: CommandContext): void {
     return;
   }
   let added = false;
-  if (!hasTo) createSet(cx, 2, to, 3, 3);
+  // That it is new is told when the member has left its old set, as in Redis.
+  if (!hasTo) cx.withoutEvents(NotifyFlag.New, () => createSet(cx, 2, to, 3, 3));
   try {
     added = to.add(member);
   } finally {
@@ -119,7 +126,12 @@ function smove(cx: CommandContext): void {
   from.remove(member);
   if (from.size === 0) cx.deleteRecord(from.rec);
   cx.keyChanged(1);
-  if (added) cx.keyChanged(2);
+  cx.notifyRemoval(NotifyFlag.Set, 'srem', 1, from.rec);
+  if (!hasTo) cx.notify(NotifyFlag.New, 'new', 2);
+  if (added) {
+    cx.keyChanged(2);
+    cx.notify(NotifyFlag.Set, 'sadd', 2);
+  }
   cx.reply.integer(1);
 }
 

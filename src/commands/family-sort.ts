@@ -8,6 +8,7 @@
 // Keys that patterns name are read while all shards are locked, all at one moment: such a sort lets nobody in between,
 // as it could not say beforehand which keys to pin. One without patterns does.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { emptyListBytes } from '../keyspace/list-view.ts';
 import { isPinned } from '../keyspace/pins.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
@@ -217,6 +218,7 @@ function setForeignTexts(cx: CommandContext, lookup: SortLookup, breather: Breat
 /** Sets scores: the elements', or those that a pattern leads to, 0 where there is nothing. */
 function setScores(cx: CommandContext, lookup: SortLookup, breather: Breather): boolean {
   const { store, refs, count } = vector;
+  let numbers = true;
   for (let i = 0; i < count; i++) {
     const ref = refs[i]!;
     const bytes = store.bytesOf(ref);
@@ -226,11 +228,12 @@ function setScores(cx: CommandContext, lookup: SortLookup, breather: Breather): 
     if (!options.hasBy) score = parseScore(bytes, off, len);
     else if (lookup.find(cx, options.by, bytes, off, len))
       score = parseScore(lookup.buf, lookup.off, lookup.len);
-    if (Number.isNaN(score)) return false;
-    vector.setKey(i, score);
+    // The others are looked up all the same, as in Redis.
+    if (Number.isNaN(score)) numbers = false;
+    else vector.setKey(i, score);
     if (i % BREATH_ELEMENTS === 0) breather.breathe();
   }
-  return true;
+  return numbers;
 }
 
 /**
@@ -300,6 +303,7 @@ function storeElements(cx: CommandContext, lookup: SortLookup, breather: Breathe
     if (cx.lookupWrite(arg, cx.rec)) {
       cx.deleteRecord(cx.rec);
       cx.keyChanged(arg);
+      cx.notify(NotifyFlag.Generic, 'del', arg);
     }
     cx.reply.integer(0);
     return;
@@ -322,5 +326,6 @@ function storeElements(cx: CommandContext, lookup: SortLookup, breather: Breathe
     throw error;
   }
   cx.keyChanged(arg, count);
+  cx.notify(NotifyFlag.List, 'sortstore', arg);
   cx.reply.integer(count);
 }

@@ -4,6 +4,7 @@
 // 7.4's t_stream.c; KEEPREF, DELREF and ACKED those of 8.2.
 // XDEL and its kind: stream-delete.ts; reading: stream-read.ts; consumer groups: stream-group-commands.ts, stream-pending.ts; XINFO: stream-info.ts.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Type } from '../keyspace/record.ts';
 import type { Stream } from '../structures/stream.ts';
 import {
@@ -139,12 +140,15 @@ function nextId(cx: CommandContext, stream: Stream, id: Int32Array): boolean {
 function finishAdd(cx: CommandContext, tools: StreamTools): void {
   cx.reply.bulkBytes(tools.text, 0, tools.formatId(tools.id, 0));
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Stream, 'xadd', 1);
   const { spec, stream } = tools;
+  const { length } = stream;
   let trimmed = spec.by === TrimBy.Nothing;
   try {
     if (!trimmed) trimStream(stream, spec);
     trimmed = true;
   } finally {
+    if (stream.length < length) cx.notify(NotifyFlag.Stream, 'xtrim', 1);
     if (cx.effects.wanted) tellAdd(cx, tools, !trimmed);
   }
 }
@@ -191,6 +195,7 @@ function xtrim(cx: CommandContext): void {
     const deleted = before - stream.length;
     if (deleted > 0) {
       cx.keyChanged(1, deleted);
+      cx.notify(NotifyFlag.Stream, 'xtrim', 1);
       if (cx.effects.wanted && (spec.approximate || !done)) tellTrimmed(cx, tools, options, 0, !done);
     }
   }
@@ -281,6 +286,7 @@ function setIds(cx: CommandContext, tools: StreamTools, entriesAdded: number): v
   }
   if (!isLeastId(maxDeleted, 0)) copyId(maxDeleted, 0, words, maxDeletedIdAt);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Stream, 'xsetid', 1);
   cx.reply.ok();
 }
 

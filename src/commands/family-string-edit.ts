@@ -4,6 +4,7 @@
 // Numbers are stored as their text. Counting up to 2^53 uses numbers and allocates nothing; BigInt does the rest of
 // int64. A value that grows leaves room behind it (growString), one that was edited is raw, one that was counted int.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
 import { copyBytes } from '../keyspace/shard.ts';
 import { addLongDouble, type LongDouble, parseLongDouble } from '../protocol/long-double.ts';
@@ -48,6 +49,7 @@ function append(cx: CommandContext): void {
     copyBytes(cx.input, off, rec.bytes, rec.valueOffset + oldLen, len);
   }
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.String, 'append', 1);
   cx.reply.integer(rec.valueLength);
 }
 
@@ -76,6 +78,7 @@ function setrange(cx: CommandContext): void {
   }
   copyBytes(cx.input, off, rec.bytes, rec.valueOffset + at, len);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.String, 'setrange', 1);
   cx.reply.integer(rec.valueLength);
 }
 
@@ -153,6 +156,7 @@ function count(cx: CommandContext, by: number): void {
   store(cx, found, integerTextBytes(sum));
   formatInteger(sum, rec.bytes, rec.valueOffset);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.String, 'incrby', 1);
   cx.reply.integer(sum);
 }
 
@@ -177,6 +181,7 @@ function count64Found(cx: CommandContext, found: number, by: bigint): void {
   store(cx, found, len);
   copyBytes(scratch, 0, rec.bytes, rec.valueOffset, len);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.String, 'incrby', 1);
   cx.reply.bigInteger(sum);
 }
 
@@ -208,6 +213,7 @@ function incrbyfloat(cx: CommandContext): void {
   }
   storeText(cx, found, sum);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.String, 'incrbyfloat', 1);
   // Sums of fractions may differ between hosts.
   if (cx.effects.wanted) tellValue(cx, 1, rec, true);
   cx.reply.bulkBytes(rec.bytes, rec.valueOffset, rec.valueLength);

@@ -5,6 +5,7 @@
 // Semantics are those of Redis 7.4's t_string.c; IFEQ and its like, DELEX, DIGEST and MSETEX those of 8.4.
 // Other string commands: family-string-edit.ts (parts of values, numbers), family-string-lcs.ts.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { type RecordView, Type } from '../keyspace/record.ts';
 import { parseInteger } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
@@ -55,6 +56,7 @@ function getdel(cx: CommandContext): void {
   if (replyOldValue(cx) !== 1) return;
   cx.deleteRecord(cx.rec);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Generic, 'del', 1);
   if (cx.effects.wanted) tellDeleted(cx, 1, cx.server.config.getBool('lazyfree-lazy-user-del'));
 }
 
@@ -73,6 +75,7 @@ function getex(cx: CommandContext): void {
   else if (options.has(SetFlag.Persist) && rec.expires) cx.shardOf(rec).clearExpiry(rec);
   else return;
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Generic, expired ? 'del' : options.expireArg !== 0 ? 'expire' : 'persist', 1);
   if (cx.effects.wanted) tellGetex(cx, expired);
 }
 
@@ -137,6 +140,7 @@ function setPlain(
   const len = cx.argLen[value]!;
   cx.setString(key, found, cx.input, off, len, cx.stringEncoding(cx.input, off, len), expireAt);
   cx.keyChanged(key);
+  cx.notify(NotifyFlag.String, 'set', key);
 }
 
 function setWithOptions(cx: CommandContext): void {
@@ -160,6 +164,7 @@ function setWithOptions(cx: CommandContext): void {
   if (met === 0) return;
   const keep = found && options.has(SetFlag.KeepTtl);
   setPlain(cx, 1, 2, found, keep ? exactExpiry(rec) : options.expireAt);
+  if (options.expireArg !== 0) cx.notify(NotifyFlag.Generic, 'expire', 1);
   if (cx.effects.wanted) tellSetWithOptions(cx, options);
 }
 
@@ -229,6 +234,7 @@ function psetex(cx: CommandContext): void {
 function setExpiring(cx: CommandContext, unit: number): void {
   if (!options.readExpiryOf(cx, 2, unit)) return;
   setPlain(cx, 1, 3, cx.lookupWrite(1), options.expireAt);
+  cx.notify(NotifyFlag.Generic, 'expire', 1);
   if (cx.effects.wanted) tellSetAt(cx, 1, 3, options.expireAt);
   cx.reply.ok();
 }
@@ -266,7 +272,10 @@ function setAllNew(cx: CommandContext, first: number, end: number, expireAt: num
   let arg = first;
   try {
     // Looked up again, for a key may be named twice.
-    for (; arg < end; arg += 2) setPlain(cx, arg, arg + 1, cx.lookupWrite(arg), expireAt);
+    for (; arg < end; arg += 2) {
+      setPlain(cx, arg, arg + 1, cx.lookupWrite(arg), expireAt);
+      if (expireAt >= 0) cx.notify(NotifyFlag.Generic, 'expire', arg);
+    }
   } catch (error) {
     // All or none: that is what these commands are for.
     for (arg -= 2; arg >= first; arg -= 2) if (cx.lookupWrite(arg)) cx.deleteRecord(cx.rec);
@@ -303,6 +312,7 @@ function setAll(cx: CommandContext, end: number, keep: boolean): void {
   for (let arg = 2; arg < end; arg += 2) {
     const found = cx.lookupWrite(arg);
     setPlain(cx, arg, arg + 1, found, found && keep ? exactExpiry(cx.rec) : options.expireAt);
+    if (options.expireArg !== 0) cx.notify(NotifyFlag.Generic, 'expire', arg);
   }
 }
 
@@ -343,6 +353,7 @@ function delex(cx: CommandContext): void {
   }
   cx.deleteRecord(rec);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Generic, 'del', 1);
   if (cx.effects.wanted) tellDeleted(cx, 1, false);
   cx.reply.integer(1);
 }

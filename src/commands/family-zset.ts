@@ -4,6 +4,7 @@
 // How members are kept, and when that changes: keyspace/zset-view.ts. The other commands on sorted sets are in the files
 // zset-*.ts. Semantics are those of Redis 7.4; scores are written as Redis 7.0 does (protocol/doubles.ts).
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { ZSetView } from '../keyspace/zset-view.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText, wrongArity } from './errors.ts';
@@ -122,7 +123,10 @@ function zrem(cx: CommandContext): void {
       cx.deleteRecord(view.rec);
       break;
     }
-    if (removed > 0) cx.keyChanged(1, removed);
+    if (removed > 0) {
+      cx.keyChanged(1, removed);
+      cx.notifyRemoval(NotifyFlag.Zset, 'zrem', 1, view.rec);
+    }
   }
   cx.reply.integer(removed);
 }
@@ -199,6 +203,10 @@ function removeRange(cx: CommandContext, view: ZSetView): void {
   if (!all && handOverLong(cx, count * CHANGE_WORK, 0, 0)) return;
   if (all) cx.deleteRecord(view.rec);
   else if (count > 0) view.removeRange(first, count);
-  if (count > 0) cx.keyChanged(1, count);
+  if (count > 0) {
+    cx.keyChanged(1, count);
+    // ZREMRANGEBYRANK and its kin are called as the commands are.
+    cx.notifyRemoval(NotifyFlag.Zset, cx.command.name, 1, view.rec);
+  }
   cx.reply.integer(count);
 }

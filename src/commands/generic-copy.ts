@@ -5,6 +5,7 @@
 // only the indexes, since slot and shard stay the same.
 // The target is whole before it takes its place: running out of memory leaves everything as it was.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { type RecordView, Type } from '../keyspace/record.ts';
 import { copyBytes } from '../keyspace/shard.ts';
 import { GlobalWord, SLOTS_PER_SHARD } from '../memory/layout.ts';
@@ -60,6 +61,8 @@ function rename(cx: CommandContext, onlyNew: boolean): void {
   else cx.deleteRecord(cx.rec);
   cx.keyChanged(1, 0);
   cx.keyChanged(2, 1);
+  cx.notify(NotifyFlag.Generic, 'rename_from', 1);
+  cx.notify(NotifyFlag.Generic, 'rename_to', 2);
   if (onlyNew) cx.reply.integer(1);
   else cx.reply.ok();
 }
@@ -98,6 +101,7 @@ function copy(cx: CommandContext): void {
   copyRecord(cx, cx.rec, db, false);
   cx.rec2.setAccess(cx.keyspace.clock.initial());
   cx.keyChanged(2, 1, db);
+  cx.notify(NotifyFlag.Generic, 'copy_to', 2, db);
   cx.reply.integer(1);
 }
 
@@ -123,6 +127,9 @@ function move(cx: CommandContext): void {
   index.remove(cx.db, local, rec.hash, rec.ref);
   cx.keyChanged(1);
   cx.keyChanged(1, 0, db);
+  cx.notify(NotifyFlag.New, 'new', 1, db);
+  cx.notify(NotifyFlag.Generic, 'move_from', 1);
+  cx.notify(NotifyFlag.Generic, 'move_to', 1, db);
   cx.reply.integer(1);
 }
 
@@ -160,6 +167,8 @@ function copyRecord(cx: CommandContext, from: RecordView, db: number, mayMove: b
     else shard.discard(to);
     throw error;
   }
+  // Also of a key that was there: it is deleted first.
+  cx.notify(NotifyFlag.New, 'new', 2, db);
   return moves;
 }
 

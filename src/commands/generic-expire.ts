@@ -3,6 +3,7 @@
 // Times are int64 milliseconds in Redis. Here they are numbers while they are exact (until the year 287396), BigInts
 // beyond; comparisons between the two are exact.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { RecordView } from '../keyspace/record.ts';
 import { parseInteger64 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
@@ -53,6 +54,7 @@ function expire(cx: CommandContext, seconds: boolean, relative: boolean): void {
   if (expired) cx.deleteRecord(rec);
   else cx.shard(1).setExpiry(rec, at);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Generic, expired ? 'del' : 'expire', 1);
   if (cx.effects.wanted) tellExpiry(cx, expired, at);
   cx.reply.integer(1);
 }
@@ -175,5 +177,6 @@ function persist(cx: CommandContext): void {
   }
   cx.shard(1).clearExpiry(cx.rec);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Generic, 'persist', 1);
   cx.reply.integer(1);
 }

@@ -1,5 +1,6 @@
 // OBJECT: what is known of a key besides its value. None of it touches the key.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { ENCODING_NAMES, Encoding, Type } from '../keyspace/record.ts';
 import { parseInteger } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
@@ -41,9 +42,13 @@ export const objectCommands: FamilyHandlers = {
 
 /** Looks up the key of argument 2. @returns false after a null reply */
 function lookup(cx: CommandContext): boolean {
-  if (lookupQuietly(cx, 2)) return true;
-  cx.reply.nullBulk();
-  return false;
+  // A key that is not there is counted as missed, but is no event.
+  let found = false;
+  cx.withoutEvents(NotifyFlag.KeyMiss, () => {
+    found = lookupQuietly(cx, 2);
+  });
+  if (!found) cx.reply.nullBulk();
+  return found;
 }
 
 function encoding(cx: CommandContext): void {

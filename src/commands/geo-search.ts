@@ -8,6 +8,7 @@
 //
 // What is stored is built as a detached sorted set. Until then nothing is changed, so the loops may breathe.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { ZSetView } from '../keyspace/zset-view.ts';
 import { decodeScore, Position, SearchRanges } from '../structures/geohash.ts';
 import { SortVector } from '../structures/sort-vector.ts';
@@ -199,5 +200,7 @@ function store(cx: CommandContext, tools: ZSetTools, count: number): void {
     throw error;
   }
   cx.keyChanged(options.store, count);
+  const event = cx.command.name === 'geosearchstore' ? 'geosearchstore' : 'georadiusstore';
+  cx.notify(NotifyFlag.Zset, event, options.store);
   cx.reply.integer(count);
 }

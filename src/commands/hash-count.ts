@@ -3,6 +3,7 @@
 //
 // Up to 2^53 numbers are used and nothing is allocated; BigInt does the rest of int64.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { addLongDouble, type LongDouble, parseLongDouble } from '../protocol/long-double.ts';
 import { formatInteger, INTEGER_TEXT_BYTES_MAX, parseInteger, parseInteger64 } from '../protocol/numbers.ts';
 import type { CommandContext } from './context.ts';
@@ -126,4 +127,6 @@ function store(cx: CommandContext, found: number, text: Buffer, len: number): vo
     finish(cx, view);
   }
   cx.keyChanged(1);
+  // HINCRBY and HINCRBYFLOAT.
+  cx.notify(NotifyFlag.Hash, cx.command.name, 1);
 }

@@ -7,6 +7,7 @@
 // A field whose time has come is removed by the first command that looks for it, and its hash with the last one. Only
 // while a long command of another thread has the key pinned it stays, unseen.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { emptyHashBytes, HashLimits, HashView } from '../keyspace/hash-view.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { isPinned } from '../keyspace/pins.ts';
@@ -119,6 +120,7 @@ function removeExpired(cx: CommandContext, arg: number, field: number, view: Has
   view.shard.count(ShardCounter.ExpiredFields, 1);
   finish(cx, view);
   cx.keyChanged(arg, 0);
+  cx.notifyRemoval(NotifyFlag.Hash, 'hexpired', arg, view.rec);
 }
 
 /** Tells, in front of the command's own effect, that a field is gone. @param field argument index of its name */
@@ -158,6 +160,7 @@ export function removeAllExpired(cx: CommandContext, arg: number): void {
   view.shard.count(ShardCounter.ExpiredFields, removed);
   finish(cx, view);
   cx.keyChanged(arg, 0);
+  cx.notifyRemoval(NotifyFlag.Hash, 'hexpired', arg, view.rec);
 }
 
 /** After changes: deletes the hash if no field is left, else tells the index of changed expiries. @returns whether it is gone */

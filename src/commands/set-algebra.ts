@@ -10,6 +10,7 @@
 // place at the end: till then nothing has changed, so the loops may breathe. No member ever becomes a JavaScript string.
 // The encoding of a stored result is the one that Redis's way of building it leads to.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding } from '../keyspace/record.ts';
 import type { SetView } from '../keyspace/set-view.ts';
 import type { Member } from '../structures/member.ts';
@@ -353,6 +354,7 @@ function storeResult(cx: CommandContext, target: SetView): void {
   }
   cx.attach(1, target.rec);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Set, cx.command.name, 1);
   cx.reply.integer(size);
 }
 
@@ -381,6 +383,7 @@ function replyEmpty(cx: CommandContext, result: number): void {
   if (result === Result.Store && cx.lookupWrite(1, cx.rec)) {
     cx.deleteRecord(cx.rec);
     cx.keyChanged(1);
+    cx.notify(NotifyFlag.Generic, 'del', 1);
   }
   cx.reply.integer(0);
 }

@@ -9,6 +9,7 @@
 // SPOP of most members builds a new set of what stays, and puts it in the old one's place; Redis chooses the new set's
 // encoding anew there, and so does this.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding } from '../keyspace/record.ts';
 import type { SetView } from '../keyspace/set-view.ts';
 import { parseInteger64 } from '../protocol/numbers.ts';
@@ -72,6 +73,7 @@ function spop(cx: CommandContext): void {
   view.removeFound();
   if (view.size === 0) cx.deleteRecord(view.rec);
   cx.keyChanged(1);
+  cx.notifyRemoval(NotifyFlag.Set, 'spop', 1, view.rec);
 }
 
 // ---- what SPOP tells: the members that are gone, some at a time, or that the whole set is ----
@@ -116,6 +118,8 @@ function popSeveral(cx: CommandContext): void {
   else if (walks) popMost(cx, view, count);
   else popFew(cx, view, count);
   cx.keyChanged(1, Math.min(count, size));
+  cx.notify(NotifyFlag.Set, 'spop', 1);
+  if (stay <= 0) cx.notify(NotifyFlag.Generic, 'del', 1);
 }
 
 function popAll(cx: CommandContext, view: SetView): void {

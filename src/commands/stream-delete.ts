@@ -1,6 +1,7 @@
 // The commands that delete single entries: XDEL, and Redis 8.2's XDELEX, which says what becomes of the references that
 // consumer groups have.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { Stream } from '../structures/stream.ts';
 import { compareIds, copyId, IdForm, setLeastId } from '../structures/stream-id.ts';
 import { References } from '../structures/stream-trim.ts';
@@ -48,7 +49,10 @@ function xdel(cx: CommandContext): void {
     idArgument(cx, arg, IdForm.Strict, 0, id, 0);
     if (deleteStreamEntry(stream, id)) deleted++;
   }
-  if (deleted > 0) cx.keyChanged(1, deleted);
+  if (deleted > 0) {
+    cx.keyChanged(1, deleted);
+    cx.notify(NotifyFlag.Stream, 'xdel', 1);
+  }
   cx.reply.integer(deleted);
 }
 
@@ -72,7 +76,10 @@ function xdelex(cx: CommandContext): void {
       cx.reply.integer(deleted ? 1 : -1);
     }
   }
-  if (changed > 0) cx.keyChanged(1, changed);
+  if (changed > 0) {
+    cx.keyChanged(1, changed);
+    cx.notify(NotifyFlag.Stream, 'xdel', 1);
+  }
 }
 
 function estimateDelete(cx: CommandContext): number {

@@ -1,5 +1,6 @@
 // XGROUP and its subcommands, XACK and XACKDEL (8.2).
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { copyId, IdForm, setLeastId } from '../structures/stream-id.ts';
 import { UNKNOWN } from '../structures/stream-lag.ts';
 import { References } from '../structures/stream-trim.ts';
@@ -17,6 +18,7 @@ import {
   noteTime,
   PENDING_WORK,
   peekStream,
+  readStream,
   type StreamTools,
   streamTools,
   writeStream,
@@ -110,6 +112,7 @@ function create(cx: CommandContext): void {
   setEntriesRead(tools);
   if (found === 0) cx.keyChanged(2);
   else cx.keyReady(2);
+  cx.notify(NotifyFlag.Stream, 'xgroup-create', 2);
   cx.reply.ok();
 }
 
@@ -157,6 +160,7 @@ function setId(cx: CommandContext): void {
   copyId(id, 0, stream.group.words, stream.group.lastIdAt);
   setEntriesRead(tools);
   cx.dirty++;
+  cx.notify(NotifyFlag.Stream, 'xgroup-setid', 2);
   cx.reply.ok();
 }
 
@@ -164,7 +168,10 @@ function setId(cx: CommandContext): void {
 function destroy(cx: CommandContext): void {
   if (!openGroup(cx, false)) return;
   const destroyed = streamTools(cx).stream.destroyGroup(cx.input, cx.argOff[3]!, cx.argLen[3]!);
-  if (destroyed) cx.keyReady(2);
+  if (destroyed) {
+    cx.keyReady(2);
+    cx.notify(NotifyFlag.Stream, 'xgroup-destroy', 2);
+  }
   cx.reply.integer(destroyed ? 1 : 0);
 }
 
@@ -173,7 +180,10 @@ function createConsumer(cx: CommandContext): void {
   if (!openGroup(cx, true)) return;
   const { stream, consumer } = streamTools(cx);
   const created = stream.group.needConsumer(consumer, cx.input, cx.argOff[4]!, cx.argLen[4]!, noteTime(cx));
-  if (created) cx.dirty++;
+  if (created) {
+    cx.dirty++;
+    cx.notify(NotifyFlag.Stream, 'xgroup-createconsumer', 2);
+  }
   cx.reply.integer(created ? 1 : 0);
 }
 
@@ -188,6 +198,7 @@ function deleteConsumer(cx: CommandContext): void {
   }
   cx.reply.integer(group.deleteConsumer(cx.input, cx.argOff[4]!, cx.argLen[4]!));
   cx.dirty++;
+  cx.notify(NotifyFlag.Stream, 'xgroup-delconsumer', 2);
 }
 
 /** What a group owns, which is freed at once. */
@@ -209,7 +220,8 @@ function estimateDeleteConsumer(cx: CommandContext): number {
 /** `XACK key group id [id ...]` */
 function ack(cx: CommandContext): void {
   const { stream, id } = streamTools(cx);
-  const found = writeStream(cx, 1);
+  // As if to read, as in Redis: it counts as a hit or a miss.
+  const found = readStream(cx, 1);
   if (found < 0) return;
   if (found === 0 || !findGroup(cx, 2)) {
     cx.reply.integer(0);
@@ -251,8 +263,10 @@ function ackDelete(cx: CommandContext): void {
     if (deleteStreamEntry(stream, id)) deleted++;
     cx.reply.integer(1);
   }
-  if (deleted > 0) cx.keyChanged(1, acknowledged);
-  else cx.dirty += acknowledged;
+  if (deleted > 0) {
+    cx.keyChanged(1, acknowledged);
+    cx.notify(NotifyFlag.Stream, 'xdel', 1);
+  } else cx.dirty += acknowledged;
 }
 
 export const streamGroupCommands: FamilyHandlers = {

@@ -1,10 +1,13 @@
 // What is pending in consumer groups: XPENDING, XCLAIM, XAUTOCLAIM.
 
+import { NotifyFlag } from '../config/multi-values.ts';
+import { Type } from '../keyspace/record.ts';
 import type { StreamGroup } from '../structures/stream-group.ts';
 import { addTo, readNumber, writeNumber } from '../structures/stream-group.ts';
 import { compareIds, copyId, ID_WORDS, IdForm, Parsed, setLeastId } from '../structures/stream-id.ts';
 import { type IdTree, PendingWord } from '../structures/stream-tree.ts';
 import type { CommandContext } from './context.ts';
+import { ErrorText } from './errors.ts';
 import { shownArgument } from './generic-arguments.ts';
 import { tellClaim, tellConsumer, tellGroupId } from './stream-effects.ts';
 import { findGroup, noGroup } from './stream-read.ts';
@@ -17,6 +20,7 @@ import {
   longArgument,
   longOf,
   noteTime,
+  openStream,
   PENDING_WORK,
   parseIdArgument,
   peekStream,
@@ -27,7 +31,6 @@ import {
   type StreamTools,
   startArgument,
   streamTools,
-  writeStream,
 } from './stream-tools.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 
@@ -214,7 +217,8 @@ const claimOptions = new ClaimOptions();
 function claim(cx: CommandContext): void {
   const tools = streamTools(cx);
   const { stream, id } = tools;
-  const found = writeStream(cx, 1);
+  // As if to read, as in Redis: it counts as a hit or a miss.
+  const found = readStream(cx, 1);
   if (found < 0) return;
   if (found === 0 || !findGroup(cx, 2)) {
     noGroup(cx, 1, 2);
@@ -266,6 +270,7 @@ function needConsumer(cx: CommandContext, tools: StreamTools): void {
   const { stream, consumer } = tools;
   if (stream.group.needConsumer(consumer, cx.input, cx.argOff[3]!, cx.argLen[3]!, noteTime(cx))) {
     cx.dirty++;
+    cx.notify(NotifyFlag.Stream, 'xgroup-createconsumer', 1);
     untold.consumer = true;
   }
   consumer.seenAt = noteTime(cx);
@@ -342,6 +347,8 @@ const COUNT_IN_MEMORY_MAX = 2 ** 40;
 /** `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]` */
 function autoclaim(cx: CommandContext): void {
   const tools = streamTools(cx);
+  // Looked up before the arguments are read, as in Redis, and as if to read: it counts as a hit or a miss.
+  const found = cx.lookupRead(1);
   const minIdle = longArgument(cx, 4, 'ERR Invalid min-idle-time argument for XAUTOCLAIM');
   if (Number.isNaN(minIdle) || !startArgument(cx, 5, tools.from)) return;
   let count = DEFAULT_COUNT;
@@ -359,9 +366,14 @@ function autoclaim(cx: CommandContext): void {
       return;
     }
   }
-  const found = writeStream(cx, 1);
-  if (found < 0) return;
-  if (found === 0 || !findGroup(cx, 2)) {
+  if (found) {
+    if (cx.rec.type !== Type.Stream) {
+      cx.error(ErrorText.WrongType);
+      return;
+    }
+    openStream(cx, cx.rec);
+  }
+  if (!found || !findGroup(cx, 2)) {
     noGroup(cx, 1, 2);
     return;
   }

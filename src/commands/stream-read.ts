@@ -6,6 +6,7 @@
 //
 // What XREADGROUP changes before it knows whether it will wait (the consumer is made, and seen) may be done twice.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Type } from '../keyspace/record.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { addTo, writeNumber } from '../structures/stream-group.ts';
@@ -209,7 +210,11 @@ function read(cx: CommandContext, group: boolean): void {
   let served = 0;
   for (let i = 0; i < keys; i++) {
     // The keys were looked up, and are streams or not there.
-    if (!cx.lookupWrite(firstKey + i)) continue;
+    if (!cx.lookupWrite(firstKey + i)) {
+      // Redis looks for it a second time, too.
+      cx.notifyMiss(firstKey + i);
+      continue;
+    }
     openStream(cx, cx.rec);
     if (group ? !serveGroup(cx, i, mark, served) : !serve(cx, i, mark, served)) continue;
     served++;
@@ -312,7 +317,10 @@ function serveGroup(cx: CommandContext, i: number, mark: number, served: number)
   findGroup(cx, request.groupArg);
   const name = request.groupArg + 1;
   request.newConsumer = group.needConsumer(consumer, cx.input, cx.argOff[name]!, cx.argLen[name]!, cx.now);
-  if (request.newConsumer) cx.dirty++;
+  if (request.newConsumer) {
+    cx.dirty++;
+    cx.notify(NotifyFlag.Stream, 'xgroup-createconsumer', request.firstKey + i);
+  }
   consumer.seenAt = cx.now;
   request.keyArg = request.firstKey + i;
   try {

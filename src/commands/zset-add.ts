@@ -1,5 +1,6 @@
 // ZADD and ZINCRBY: one command with options, as in Redis.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
 import { emptyZSetBytes, type ZSetView } from '../keyspace/zset-view.ts';
 import { parseDouble } from '../protocol/doubles.ts';
@@ -182,8 +183,10 @@ function addMembers(
     }
   } finally {
     // Out of memory half-way: what is in, is in, and counts.
-    if (added + updated > 0) cx.keyChanged(1, added + updated);
-    else if (isNew) cx.deleteRecord(view.rec);
+    if (added + updated > 0) {
+      cx.keyChanged(1, added + updated);
+      cx.notify(NotifyFlag.Zset, has(options, Option.Incr) ? 'zincr' : 'zadd', 1);
+    } else if (isNew) cx.deleteRecord(view.rec);
   }
   if (outcome === Outcome.NotANumber) cx.error('ERR resulting score is not a number (NaN)');
   else if ((options & Option.Incr) === 0) cx.reply.integer(has(options, Option.Ch) ? added + updated : added);

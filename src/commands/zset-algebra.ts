@@ -11,6 +11,7 @@
 // takes its key's place then; what is replied is discarded again. Till then nothing has changed, so the loops may
 // breathe. Scores are combined in Redis's order, that of the sources' sizes: sums of doubles depend on it.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
 import type { SetView } from '../keyspace/set-view.ts';
 import type { ZSetView } from '../keyspace/zset-view.ts';
@@ -408,6 +409,7 @@ function storeResult(cx: CommandContext, combination: Combination, target: ZSetV
   if (isSmall(tools, target)) storePacked(cx, combination, target);
   else cx.attach(1, target.rec);
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Zset, cx.command.name, 1);
   cx.reply.integer(size);
 }
 

@@ -1,5 +1,6 @@
 // The ends of sorted sets: ZPOPMIN, ZPOPMAX, ZMPOP, and BZPOPMIN, BZPOPMAX, BZMPOP, which wait for members.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import { Type } from '../keyspace/record.ts';
 import type { ZSetView } from '../keyspace/zset-view.ts';
 import { parseTimeout } from './blocking.ts';
@@ -137,6 +138,7 @@ function popMembers(
     view.removeRange(max ? size - taken : 0, taken);
   }
   cx.keyChanged(keyArg, taken);
+  cx.notifyRemoval(NotifyFlag.Zset, max ? 'zpopmax' : 'zpopmin', keyArg, view.rec);
   if (cx.effects.wanted && form >= Form.KeyFlat) tellPop(cx, keyArg, max, form === Form.KeyPairs ? taken : 0);
 }
 

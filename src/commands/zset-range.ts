@@ -3,6 +3,7 @@
 //
 // Every range, whatever it is given by, becomes a range of ranks (ZSetView: first, count), which is then walked through.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { ZSetView } from '../keyspace/zset-view.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
@@ -172,6 +173,7 @@ function store(cx: CommandContext): void {
     throw error;
   }
   cx.keyChanged(1);
+  cx.notify(NotifyFlag.Zset, 'zrangestore', 1);
   cx.reply.integer(source.count);
 }
 

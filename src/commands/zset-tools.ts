@@ -4,6 +4,7 @@
 // How much work a command is, is known once the sorted set is found: handlers hand over themselves (string-values.ts,
 // handOverLong) before anything is changed.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
 import { LexBound, ScoreBound } from '../keyspace/zset-bounds.ts';
@@ -100,6 +101,7 @@ export function storeNothing(cx: CommandContext, arg: number): void {
   if (cx.lookupWrite(arg, cx.rec)) {
     cx.deleteRecord(cx.rec);
     cx.keyChanged(arg);
+    cx.notify(NotifyFlag.Generic, 'del', arg);
   }
   cx.reply.integer(0);
 }

@@ -245,10 +245,14 @@ function lettersOf(flags: number, letters: readonly (readonly [string, number])[
   return letters.map(([letter, flag]) => ((flags & flag) !== 0 ? letter : '')).join('');
 }
 
-/** Redis's order; where 'A' stands for the classes, it swallows an 'n' too. */
+/**
+ * Redis's order. Where 'A' stands for the classes, it forgets an 'n', and with CONFIG REWRITE loses it; here it comes last,
+ * since the text is what a file and other threads know the value by.
+ */
 function notifyText(flags: number): string {
-  const classes = (flags & NOTIFY_ALL) === NOTIFY_ALL ? 'A' : lettersOf(flags, NOTIFY_LETTERS);
-  return classes + lettersOf(flags, NOTIFY_LETTERS_LAST);
+  if ((flags & NOTIFY_ALL) !== NOTIFY_ALL)
+    return lettersOf(flags, NOTIFY_LETTERS) + lettersOf(flags, NOTIFY_LETTERS_LAST);
+  return `A${lettersOf(flags, NOTIFY_LETTERS_LAST)}${lettersOf(flags & NotifyFlag.New, NOTIFY_LETTERS)}`;
 }
 
 function readRateLimit(words: readonly string[]): ReadResult {

@@ -123,6 +123,7 @@ export class Executor implements WaiterTimes {
     this.ahead = new LookAhead(keyspace);
     this.#locks = new KeyLocks(keyspace, this.cx, this.ahead, worker);
     this.#preserver = new Preserver(keyspace, this.#locks, worker);
+    keyspace.events.holdsMisses = true;
     this.#locks.preserver = this.#preserver;
     this.#keyspace = keyspace;
     this.#events = events;
@@ -154,6 +155,8 @@ export class Executor implements WaiterTimes {
     this.#waiters = waiters;
     this.#locks.room = waiters.room;
     this.cx.keyWatch = waiters.room;
+    // Nobody runs a command again that has run here.
+    this.#keyspace.events.holdsMisses = false;
   }
 
   /** Begins a batch: sets the clock that its commands run at. */
@@ -377,6 +380,7 @@ export class Executor implements WaiterTimes {
         tellAfterFailure(cx, locks.keyArgs, command.keyPlan === KeyPlan.None ? 0 : locks.keyCount);
       }
     }
+    if (cx.events.hasMisses) this.#tellMisses();
   }
 
   /** Counts a command of a transaction, or EXEC, and shows it in MONITOR. @param started by performance.now(), where it is precise */
@@ -392,6 +396,13 @@ export class Executor implements WaiterTimes {
     if (waiters === null || waiters.room.size === 0) return;
     if (anything) waiters.room.allChanged();
     if (waiters.room.hasReady) waiters.serve(this.#locks, this);
+  }
+
+  /** Tells of keys that were missed, unless they will be missed again by the worker that the command goes to. */
+  #tellMisses(): void {
+    const { cx } = this;
+    if (cx.handedOver || (cx.blocks && this.#waiters === null)) cx.events.dropMisses();
+    else cx.events.tellMisses();
   }
 
   /** The command has called block(). */

@@ -14,6 +14,7 @@ import { Logger, type LogShare } from '../log/logger.ts';
 import { type SharedBuffers, SharedMemory } from '../memory/shared-memory.ts';
 import { type StatBuffers, Stats } from '../metrics/stats.ts';
 import { Exchange, type ExchangeBuffers } from '../pubsub/exchange.ts';
+import { KeyPublisher } from '../pubsub/key-publisher.ts';
 import { SnapshotSaver } from '../rdb/snapshot-saver.ts';
 import { ChangeLog } from './change-log.ts';
 import { collectGarbage } from './collect-garbage.ts';
@@ -99,6 +100,7 @@ export class ThreadContext implements ServerApi {
     if (this.changes !== null)
       this.keyspace.saver = new SnapshotSaver(this.keyspace, this.config, this.changes);
     if (this.changes !== null) this.keyspace.deletions = new DeletionLog(this.changes, this.config);
+    if (this.pubsub !== undefined) new KeyPublisher(this.pubsub, this.keyspace.events, this.config);
     this.control = new ControlPort(start.port, { ...this.#commonMethods(), ...methods }, (error) =>
       this.fatal(error),
     );

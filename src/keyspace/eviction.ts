@@ -15,8 +15,9 @@
 // A round holds one shard's lock at a time, for a few microseconds. Acceptors only try for locks and stop after
 // `maxmemory-eviction-tenacity`'s time limit, at most ACCEPTOR_LIMIT_MS; the next command or a shard worker goes on.
 //
-// The change stream is told of evicted keys (deletions.ts). Left out: keyspace events, which are not built yet.
+// The change stream is told of evicted keys (deletions.ts).
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { ConfigStore } from '../config/store.ts';
 import {
   GlobalWord,
@@ -386,8 +387,10 @@ export class Evictor {
     shard.meet(this.#view, db, slot, hash, ref);
     if (needsSaving(shard.memory.control, this.#view) && !this.#save(shard)) return false;
     if (isPinned(shard.memory, shard.id, hash)) return false;
-    const { deletions } = this.#keyspace;
+    const { deletions, events } = this.#keyspace;
     if (deletions?.wanted) deletions.keyEvicted(this.#view);
+    if ((events.flags & NotifyFlag.Evicted) !== 0)
+      events.tell('evicted', db, this.#view.bytes, this.#view.keyOffset, this.#view.keyLength);
     shard.remove(this.#view);
     shard.count(ShardCounter.Evicted, 1);
     return true;

@@ -15,6 +15,7 @@
 // With at most PRECISE_KEYS_MAX keys that expire, a segment counts as due from the second on in which its bound lies;
 // with more, when that second is over, so that the same segment is not visited again and again within it.
 
+import { NotifyFlag } from '../config/multi-values.ts';
 import type { ConfigStore } from '../config/store.ts';
 import {
   GlobalWord,
@@ -207,11 +208,13 @@ export class Expirer {
     // Removing may rebuild the segment, so it begins when the walk over it is over.
     const view = this.#view;
     const slot = (shard.id << SLOT_TO_SHARD_SHIFT) | this.#local;
-    const { deletions } = this.#keyspace;
+    const { deletions, events } = this.#keyspace;
+    const notified = (events.flags & NotifyFlag.Expired) !== 0;
     const told = deletions?.wanted ? deletions : null;
     for (let i = 0; i < this.#refs.length; i++) {
       shard.meet(view, db, slot, this.#hashes[i]!, this.#refs[i]!);
       told?.keyExpired(view);
+      if (notified) events.tell('expired', db, view.bytes, view.keyOffset, view.keyLength);
       shard.remove(view);
     }
     shard.count(ShardCounter.Expired, this.#refs.length);
@@ -276,14 +279,18 @@ export class Expirer {
     view.open(shard);
     view.deletions = this.#keyspace.deletions?.wanted ? this.#keyspace.deletions : null;
     let from = this.#unfinished === view.rec.ref ? this.#fieldsFrom : 0;
+    let removed = 0;
     this.#unfinished = 0;
     this.#visited += Math.min(FIELDS_AT_ONCE, view.size);
     do {
       from = view.expireSome(now, from, FIELDS_AT_ONCE);
       shard.count(ShardCounter.ExpiredFields, view.removed);
       this.#expired += view.removed;
+      removed += view.removed;
     } while (from !== 0 && view.size > 0 && performance.now() < deadline);
+    if (removed > 0) this.#notify(NotifyFlag.Hash, 'hexpired');
     if (view.size === 0) {
+      this.#notify(NotifyFlag.Generic, 'del');
       shard.remove(view.rec);
       return true;
     }
@@ -292,6 +299,13 @@ export class Expirer {
     this.#unfinished = view.rec.ref;
     this.#fieldsFrom = from;
     return false;
+  }
+
+  /** Tells of an event of the hash in hand. */
+  #notify(type: number, event: string): void {
+    const { events } = this.#keyspace;
+    const { rec } = this.#hash;
+    if ((events.flags & type) !== 0) events.tell(event, rec.db, rec.bytes, rec.keyOffset, rec.keyLength);
   }
 
   /** Sets a database's bound from those of its segments, unless one of them is still due. */

@@ -6,6 +6,7 @@ import type { SharedMemory } from '../memory/shared-memory.ts';
 import { Structures } from '../structures/structures.ts';
 import { AccessClock } from './access.ts';
 import type { DeletionTarget } from './deletions.ts';
+import { KeyEvents } from './key-events.ts';
 import { seedKeyHash } from './key-hash.ts';
 import { Shard } from './shard.ts';
 import type { RecordSaver } from './snapshot.ts';
@@ -20,6 +21,8 @@ export class Keyspace {
   now = 0;
   /** What saves records for snapshots on this thread; null where there are none. */
   saver: RecordSaver | null = null;
+  /** What happens to keys, for those who have asked. */
+  readonly events = new KeyEvents();
   /** Who learns of what this thread deletes without a command; null if nobody ever does. */
   deletions: DeletionTarget | null = null;
 

@@ -267,9 +267,10 @@ export class Shard {
 
   /**
    * Puts a detached record in the place of the one that its key has now, if any.
+   * @returns whether there was none
    * @throws OutOfMemoryError; nothing was changed
    */
-  attach(this: LockedShard, view: RecordView): void {
+  attach(this: LockedShard, view: RecordView): boolean {
     if (DEBUG) this.assertHeld();
     const local = view.slot & LOCAL_MASK;
     const { keyOffset, keyLength } = view;
@@ -287,6 +288,7 @@ export class Shard {
     }
     view.detached = false;
     if (view.type === Type.Hash) this.noteFields(view);
+    return old === 0;
   }
 
   /**

@@ -7,7 +7,6 @@ import type { ConfigStore } from '../config/store.ts';
 const UNBUILT: readonly { readonly name: DirectiveName; readonly off: string; readonly what: string }[] = [
   { name: 'replicaof', off: '', what: 'replication' },
   { name: 'cluster-enabled', off: 'no', what: 'cluster mode' },
-  { name: 'notify-keyspace-events', off: '', what: 'keyspace notification' },
 ];
 
 /** @returns why this configuration cannot be served, null if it can */

@@ -89,7 +89,7 @@ export const TRIED_VALUES: readonly string[] = [
   ' 900 1',
   '900 x',
   'AKE',
-  'KEA$n',
+  'KEA$',
   'gnxm',
   'Kn',
   'g$lshzxetd',

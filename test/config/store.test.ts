@@ -49,6 +49,23 @@ function load(text: string): ConfigStore {
   return loadConfig({ configFile, fromStdin: false, options: null, cwd: folder }).store;
 }
 
+describe('notify-keyspace-events', () => {
+  test('its text says all of it, as other threads and files know it by that', () => {
+    for (const [given, text] of [
+      ['KEAn', 'AKEn'],
+      ['nmAE', 'AEmn'],
+      ['Kn$', '$nK'],
+      ['g$lshzxetdnKEm', 'AKEmn'],
+    ] as const) {
+      const config = load(`notify-keyspace-events ${given}\n`);
+      expect(config.getText('notify-keyspace-events')).toBe(text);
+      const copy = ConfigStore.restore(config.serialize());
+      expect(copy.getMulti('notify-keyspace-events')).toBe(config.getMulti('notify-keyspace-events'));
+      expect(copy.getMulti('notify-keyspace-events') & NotifyFlag.New).toBe(NotifyFlag.New);
+    }
+  });
+});
+
 describe('typed values', () => {
   test('each getter gives its type', () => {
     const config = load(

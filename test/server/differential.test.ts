@@ -54,6 +54,30 @@ describeDifferential('random commands', (diff) => {
   });
 });
 
+/** Each goes with a mark behind it, so that its events are told from others'. */
+const EVENT_COMMANDS = Math.ceil(COMMANDS / 10);
+
+describeDifferential(
+  'random commands with all notifications on',
+  (diff) => {
+    it(`bring about the same events (SABRE_DIFF_SEED=${SEED}, ${EVENT_COMMANDS} operations)`, {
+      timeout: LIMIT_MS,
+    }, async () => {
+      const known = await commandNames(diff.sabre);
+      const generator = commandMix(known.has(NEWER_COMMAND));
+      for (let from = 0, seed = SEED; from < EVENT_COMMANDS; from += COMMANDS_PER_RUN, seed++) {
+        const count = Math.min(COMMANDS_PER_RUN, EVENT_COMMANDS - from);
+        const operations = generateOperations(generator, count, seed).flat();
+        const built = operations.filter(({ args }) => known.has(String(args[0]).toLowerCase()));
+        const failure = await runOperations(diff, built, undefined, true);
+        if (failure !== null)
+          throw new Error(`${failure.message}\n  after ${failure.ran} operations, seed ${seed}`);
+      }
+    });
+  },
+  { protocols: [2], topologies: TOPOLOGIES.slice(1) },
+);
+
 describeDifferential(
   'the HyperLogLog self-test',
   (diff) => {

@@ -8,6 +8,7 @@ import { Coverage } from './command-coverage.ts';
 import { formatCommand } from './command-history.ts';
 import { exact } from './comparisons.ts';
 import type { Differential, Endpoint, Step } from './differential.ts';
+import { EventWatch } from './event-watch.ts';
 import { DATABASES, type Operation } from './generator-parts.ts';
 import { STORAGE_SETTINGS } from './random/keys.ts';
 import { isNewerReply } from './random/newer-replies.ts';
@@ -40,22 +41,30 @@ const DEFAULT_SETTINGS: readonly Argument[][] = [
 /** The oracle's small sets are no listpacks: Sabre's must not be either. A redis-server in Sabre's place may refuse it. */
 const SABRE_SETTING: readonly Argument[] = ['CONFIG', 'SET', 'set-max-listpack-entries', '0'];
 
-/** Runs the operations on emptied servers; null when both agreed all along and at the end. */
+/**
+ * Runs the operations on emptied servers; null when both agreed all along and at the end.
+ * @param events whether keyspace notifications are compared, too
+ */
 export async function runOperations(
   diff: Differential<Endpoint>,
   operations: readonly Operation[],
   coverage = new Coverage(),
+  events = false,
 ): Promise<Failure | null> {
   await diff.reset();
   for (const args of DEFAULT_SETTINGS)
     await Promise.all([diff.sabre.call(...args), diff.redis.call(...args)]);
   await diff.sabre.command(...SABRE_SETTING);
-  const run = new Run(diff, coverage);
+  const watch = events ? new EventWatch(diff) : null;
+  await watch?.start();
+  const run = new Run(diff, coverage, watch);
   try {
     const message = await run.all(operations);
     return message === null ? null : { ran: run.ran, message };
   } catch (error) {
     return { ran: run.ran, message: (error as Error).message };
+  } finally {
+    await watch?.stop();
   }
 }
 
@@ -64,13 +73,15 @@ class Run {
   ran = 0;
   readonly #diff: Differential<Endpoint>;
   readonly #coverage: Coverage;
+  readonly #events: EventWatch | null;
   /** The connection that waits. */
   #other: Differential<Endpoint> | null = null;
   #database = '0';
 
-  constructor(diff: Differential<Endpoint>, coverage: Coverage) {
+  constructor(diff: Differential<Endpoint>, coverage: Coverage, events: EventWatch | null) {
     this.#diff = diff;
     this.#coverage = coverage;
+    this.#events = events;
   }
 
   /** @returns what differs, or null */
@@ -117,14 +128,30 @@ class Run {
   /** Sends a pipeline, and what follows the last of its replies. */
   async #batch(batch: readonly Operation[]): Promise<string | null> {
     if (batch.length === 0) return null;
-    const { replies, others, mismatch } = await this.#diff.compareBatch(batch.map(tolerant));
+    const { replies, others, mismatch } = await this.#compareBatch(batch);
     for (let i = 0; i < batch.length; i++) this.#note(batch[i]!.args, replies[i]!);
     if (mismatch !== null) return describeMismatch(batch[mismatch.index]!, mismatch.left, mismatch.right);
+    const difference = (await this.#events?.compare(batch)) ?? null;
+    if (difference !== null) return difference;
     const last = batch.at(-1)!;
     const steps = last.follow?.(replies.at(-1)!, others.at(-1)!) ?? [];
     if (typeof steps === 'string') return describe(last.args, steps, replies.at(-1)!, others.at(-1)!);
     const message = await this.#steps(steps);
     return message === null ? null : `${message}\n  after ${formatCommand(last.args)}`;
+  }
+
+  /** As Differential.compareBatch, with marks between the events of the commands. */
+  async #compareBatch(batch: readonly Operation[]) {
+    if (this.#events === null) return await this.#diff.compareBatch(batch.map(tolerant));
+    const { replies, others, mismatch } = await this.#diff.compareBatch(
+      this.#events.marked(batch.map(tolerant)),
+    );
+    const commands = (all: Reply[]): Reply[] => all.filter((_, i) => i % 2 === 1);
+    return {
+      replies: commands(replies),
+      others: commands(others),
+      mismatch: mismatch === null ? null : { ...mismatch, index: (mismatch.index - 1) >> 1 },
+    };
   }
 
   async #steps(steps: readonly Step[]): Promise<string | null> {
