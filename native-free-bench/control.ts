@@ -49,13 +49,15 @@ function ask(socket: Socket, args: readonly string[]): Promise<Reply> {
       reject(error as Error);
     }
   };
+  const onError = (cause: Error): void =>
+    reject(new Error(`the connection was closed on ${args[0]}: ${cause.message}`, { cause }));
   const onClose = (): void => reject(new Error(`the server closed the connection on ${args[0]}`));
   const timer = setTimeout(() => reject(new Error(`no reply to ${args[0]}`)), REPLY_TIMEOUT_MS);
-  socket.on('data', onData).on('error', reject).on('close', onClose);
+  socket.on('data', onData).on('error', onError).on('close', onClose);
   socket.write(encode(args));
   return promise.finally(() => {
     clearTimeout(timer);
-    socket.off('data', onData).off('error', reject).off('close', onClose);
+    socket.off('data', onData).off('error', onError).off('close', onClose);
   });
 }
 
