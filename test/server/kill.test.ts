@@ -1,7 +1,7 @@
 // `kill -9` under load, again and again: what was promised is there afterwards, and never a file that does not load.
 //
 // Each round: clients write, snapshots and rewrites are begun, the server is killed at a random moment (now and then also
-// while it loads), started again, and compared with what the clients know. See support/crash-load.ts for what they do.
+// while it loads), started again, and compared with what the clients know. See support/crash-load.ts and support/crash-transfers.ts for what they do.
 // SABRE_KILLS sets the number of kills of all blocks together, which otherwise end with their time; SABRE_KILL_SEED repeats.
 
 import { spawnSync } from 'node:child_process';
@@ -12,6 +12,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { pick, seeded } from '../memory/random.ts';
 import { checkTokens, type Kept, Shared, Writer } from '../support/crash-load.ts';
 import type { Random } from '../support/crash-model.ts';
+import { checkTransfers, Transfers } from '../support/crash-transfers.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { startSabre, TOPOLOGIES } from '../support/sabre-server.ts';
 import { ServerProcess } from '../support/server-process.ts';
@@ -28,6 +29,7 @@ const BLOCKS: readonly (readonly [Kept, number, number, number])[] = [
 ];
 const WRITERS = 5;
 const SHARERS = 3;
+const TRANSFERRERS = 3;
 const SAVES_LIMIT_MS = 5000;
 const BALLAST_KEYS = 8000;
 const BALLAST_DATABASE = 14;
@@ -57,6 +59,7 @@ class Run {
   readonly #random: Random;
   readonly #writers: Writer[];
   readonly #shared: Shared;
+  readonly #transfers: Transfers;
   #server!: ServerProcess;
   #rounds = 0;
   #duringLoad = 0;
@@ -70,6 +73,7 @@ class Run {
     this.#args = [...topology, ...(kept === 'saved' ? [] : log)];
     this.#writers = Array.from({ length: WRITERS }, (_, i) => new Writer(i, random));
     this.#shared = new Shared(SHARERS, random);
+    this.#transfers = new Transfers(TRANSFERRERS, random);
   }
 
   facts(): string {
@@ -87,6 +91,7 @@ class Run {
     await client.call('SELECT', BALLAST_DATABASE);
     await client.call('DEBUG', 'POPULATE', BALLAST_KEYS, 'ballast', 50);
     await this.#shared.fill(client);
+    await this.#transfers.fill(client);
     if (this.#kept === 'saved') await client.call('SAVE');
     // What DEBUG POPULATE makes is not told to the log.
     else {
@@ -122,14 +127,17 @@ class Run {
       const wrong = await writer.check(client, this.#kept, killedAt);
       if (wrong !== null) return wrong;
     }
-    return await this.#shared.check(client, this.#kept, killedAt);
+    return (
+      (await this.#shared.check(client, this.#kept, killedAt)) ??
+      (await this.#transfers.check(client, this.#kept, killedAt))
+    );
   }
 
   /** @returns when it was killed */
   async #writeAndKill(): Promise<number> {
     const server = this.#server;
     this.#killed = false;
-    const load = [...this.#writers, this.#shared].map((one) => one.run(server));
+    const load = [...this.#writers, this.#shared, this.#transfers].map((one) => one.run(server));
     const disturbed = this.#disturb();
     // With `everysec`, rounds of more than two seconds tell most.
     const long = this.#kept === 'everysec' && this.#random() < 0.3;
@@ -223,6 +231,7 @@ class Run {
       for (const writer of this.#writers) expect(await writer.compare(client)).toBeNull();
       await client.call('SELECT', 15);
       expect(await checkTokens(client)).toBeNull();
+      expect(await checkTransfers(client)).toBeNull();
     } finally {
       await redis.stop();
     }

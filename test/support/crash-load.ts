@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pick } from '../memory/random.ts';
 import {
+  applyStep,
   CrashModel,
   checkBrief,
   matchPrefix,
@@ -18,14 +19,14 @@ import {
   type Step,
 } from './crash-model.ts';
 import type { Argument, RawClient } from './raw-client.ts';
-import { isError, quoteBytes } from './resp-parser.ts';
+import { isError, type Reply } from './resp-parser.ts';
 import type { ServerProcess } from './server-process.ts';
 
 /** What must be there after a crash: everything answered; all but the last two seconds; what the last RDB file has. */
 export type Kept = 'always' | 'everysec' | 'saved';
 
 const BATCH_MAX = 40;
-const EVERYSEC_MS = 2000;
+export const EVERYSEC_MS = 2000;
 const SHARED_DATABASE = 15;
 
 export class Writer {
@@ -63,16 +64,20 @@ export class Writer {
     const now = Date.now();
     for (let i = 0; i < count; i++) {
       const step = randomStep(this.#random, head, now);
-      step.apply(head);
+      applyStep(head, step);
       this.steps.push(step);
     }
-    for (let i = first; i < first + count; i++) client.send(...this.steps[i]!.args);
+    for (let i = first; i < first + count; i++) for (const args of this.steps[i]!.sent) client.send(...args);
     for (let i = first; i < first + count; i++) {
-      const reply = await client.reply();
-      if (isError(reply)) this.failure ??= `${this.steps[i]!.args.join(' ')}: ${quoteBytes(reply.raw)}`;
+      for (const args of this.steps[i]!.sent) this.#expectNoError(args, await client.reply());
       this.acked++;
     }
     this.#acks.push({ at: Date.now(), count: this.acked });
+  }
+
+  #expectNoError(args: readonly Argument[], reply: Reply): void {
+    const wrong = [reply, ...(reply.items ?? [])].find(isError);
+    if (wrong !== undefined) this.failure ??= `${args.join(' ').slice(0, 200)}: ${wrong.bytes}`;
   }
 
   /** @returns what is wrong, or null: then the model is what the server holds */
@@ -107,7 +112,7 @@ export class Writer {
 }
 
 /** Whether that is how a killed server looks to its clients. */
-function isBroken(error: unknown): boolean {
+export function isBroken(error: unknown): boolean {
   return /the connection was closed|cannot connect|ECONNRESET|EPIPE|ECONNREFUSED/.test(String(error));
 }
 

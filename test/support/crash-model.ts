@@ -25,14 +25,25 @@ type Value = {
 /** A string that expires soon. */
 type Brief = { text: string; px: number; sentAt: number };
 
-/** A command, and what it does to the model; `touched` are names as in `values`. */
-export type Step = { args: Argument[]; apply: (model: CrashModel) => readonly string[] };
+/** A command, and what it does to the model: names as in `values` that it may have changed. */
+type Single = { args: Argument[]; apply: (model: CrashModel) => readonly string[] };
+
+/** What takes effect as a whole or not at all: a command, or a transaction. */
+export type Step = {
+  /** Commands, each of which has a reply. */
+  sent: readonly Argument[][];
+  /** Those that take effect. */
+  effective: readonly Single[];
+};
 
 const COUNTS: Readonly<Record<string, number>> = { n: 6, s: 6, p: 4, l: 6, h: 4, t: 6, z: 4, x: 3 };
 const BRIEF_KEYS = 4;
 const LIST_MAX = 60;
 const LONG_MS = 10_000_000;
 const LARGE_BYTES = 300_000;
+/** The share of transactions, and the most commands of one. */
+const TRANSACTIONS = 0.1;
+const TRANSACTION_MAX = 8;
 /** By how much a time may be off: a server looks at the clock once for many commands. */
 const SLACK_MS = 100;
 
@@ -112,8 +123,42 @@ function allNames(): string[] {
 
 // ---- commands ----
 
-/** A random command that is not answered with an error in the state of `model`. */
+/** Does to a model what a step does. @returns names as in `values` that may have changed */
+export function applyStep(model: CrashModel, step: Step): readonly string[] {
+  return step.effective.flatMap((single) => single.apply(model));
+}
+
+/** A random command or transaction that is not answered with an error in the state of `model`. */
 export function randomStep(random: Random, model: CrashModel, sentAt: number): Step {
+  if (random() < TRANSACTIONS) return transaction(random, model, sentAt);
+  const single = command(random, model, sentAt);
+  return { sent: [single.args], effective: [single] };
+}
+
+/**
+ * A transaction; some are given up, and of some a watched key is changed before their EXEC.
+ */
+function transaction(random: Random, model: CrashModel, sentAt: number): Step {
+  const after = model.copy();
+  const inside = Array.from({ length: 1 + pick(random, TRANSACTION_MAX) }, () => {
+    const single = command(random, after, sentAt);
+    single.apply(after);
+    return single;
+  });
+  const body = [['MULTI'], ...inside.map(({ args }) => args)];
+  const roll = random();
+  if (roll < 0.1) return { sent: [...body, ['DISCARD']], effective: [] };
+  const watched = key(random, 's');
+  if (roll < 0.2) {
+    const text = word(random);
+    const touch = setTo(['SET', watched, text], `0:${watched}`, text, -1);
+    return { sent: [['WATCH', watched], touch.args, ...body, ['EXEC']], effective: [touch] };
+  }
+  const watch = roll < 0.6 ? [['WATCH', watched, key(random, 'l')]] : [];
+  return { sent: [...watch, ...body, ['EXEC']], effective: inside };
+}
+
+function command(random: Random, model: CrashModel, sentAt: number): Single {
   const roll = random();
   if (roll < 0.0003) return flush();
   if (roll < 0.0006) return swap(model);
@@ -134,7 +179,7 @@ function word(random: Random): string {
   return `v${pick(random, 1_000_000)}${'.'.repeat(random() < 0.1 ? pick(random, 600) : 0)}`;
 }
 
-function change(args: Argument[], name: string, work: (value: Value, model: CrashModel) => void): Step {
+function change(args: Argument[], name: string, work: (value: Value, model: CrashModel) => void): Single {
   return {
     args,
     apply: (model) => {
@@ -144,7 +189,7 @@ function change(args: Argument[], name: string, work: (value: Value, model: Cras
   };
 }
 
-function counter(random: Random): Step {
+function counter(random: Random): Single {
   const name = key(random, 'n');
   const by = pick(random, 3) - 1;
   const args = by === 1 ? ['INCR', name] : by === -1 ? ['DECR', name] : ['INCRBY', name, '7'];
@@ -154,7 +199,7 @@ function counter(random: Random): Step {
   });
 }
 
-function string(random: Random, model: CrashModel): Step {
+function string(random: Random, model: CrashModel): Single {
   const name = key(random, 's');
   const text = word(random);
   const at = Date.now() + LONG_MS + pick(random, 1000);
@@ -183,26 +228,26 @@ function string(random: Random, model: CrashModel): Step {
   return setTo(['SET', name, text], `0:${name}`, text, -1);
 }
 
-function setTo(args: Argument[], name: string, text: string, expireAt: number): Step {
+function setTo(args: Argument[], name: string, text: string, expireAt: number): Single {
   return change(args, name, (value) => {
     value.text = text;
     value.expireAt = expireAt;
   });
 }
 
-function expiring(random: Random): Step {
+function expiring(random: Random): Single {
   const name = key(random, 'p');
   const text = word(random);
   return setTo(['SET', name, text, 'PX', LONG_MS], `0:${name}`, text, 0);
 }
 
-function large(random: Random): Step {
+function large(random: Random): Single {
   const name = key(random, 's');
   const text = String(pick(random, 10)).repeat(LARGE_BYTES);
   return setTo(['SET', name, text], `0:${name}`, text, -1);
 }
 
-function brief(random: Random, sentAt: number): Step {
+function brief(random: Random, sentAt: number): Single {
   const name = `b${pick(random, BRIEF_KEYS)}`;
   const text = word(random);
   const px = 20 + pick(random, 1500);
@@ -215,7 +260,7 @@ function brief(random: Random, sentAt: number): Step {
   };
 }
 
-function several(random: Random): Step {
+function several(random: Random): Single {
   const names = [...new Set([key(random, 's'), key(random, 's'), key(random, 's')])];
   const text = word(random);
   return {
@@ -231,7 +276,7 @@ function several(random: Random): Step {
   };
 }
 
-function list(random: Random, model: CrashModel): Step {
+function list(random: Random, model: CrashModel): Single {
   const name = key(random, 'l');
   const text = word(random);
   const length = model.values.get(`0:${name}`)?.items.length ?? 0;
@@ -249,7 +294,7 @@ function list(random: Random, model: CrashModel): Step {
 }
 
 /** From a list that is not empty. */
-function takeFromList(random: Random, name: string): Step {
+function takeFromList(random: Random, name: string): Single {
   if (random() < 0.4) {
     return change(['LPOP', name], `0:${name}`, (value, model) => {
       value.items.shift();
@@ -268,7 +313,7 @@ function takeFromList(random: Random, name: string): Step {
   };
 }
 
-function hash(random: Random): Step {
+function hash(random: Random): Single {
   const name = key(random, 'h');
   const field = `f${pick(random, 40)}`;
   if (random() < 0.2) {
@@ -289,7 +334,7 @@ function hash(random: Random): Step {
   });
 }
 
-function set(random: Random, model: CrashModel): Step {
+function set(random: Random, model: CrashModel): Single {
   const name = key(random, 't');
   const other = key(random, 't');
   const member = random() < 0.5 ? String(pick(random, 60)) : `m${pick(random, 60)}`;
@@ -321,7 +366,7 @@ function set(random: Random, model: CrashModel): Step {
   });
 }
 
-function storeSet(random: Random, left: string, right: string): Step {
+function storeSet(random: Random, left: string, right: string): Single {
   const target = key(random, 't');
   const command = ['SUNIONSTORE', 'SINTERSTORE', 'SDIFFSTORE'][pick(random, 3)]!;
   return {
@@ -343,7 +388,7 @@ function storeSet(random: Random, left: string, right: string): Step {
   };
 }
 
-function zset(random: Random): Step {
+function zset(random: Random): Single {
   const name = key(random, 'z');
   const member = `m${pick(random, 50)}`;
   if (random() < 0.2) {
@@ -364,7 +409,7 @@ function zset(random: Random): Step {
   });
 }
 
-function stream(random: Random, model: CrashModel): Step {
+function stream(random: Random, model: CrashModel): Single {
   const name = key(random, 'x');
   const text = word(random);
   const items = model.values.get(`0:${name}`)?.items ?? [];
@@ -379,7 +424,7 @@ function stream(random: Random, model: CrashModel): Step {
   });
 }
 
-function rename(random: Random, model: CrashModel): Step {
+function rename(random: Random, model: CrashModel): Single {
   const kind = 'nsplhtzx'[pick(random, 8)]!;
   const from = key(random, kind);
   const to = key(random, kind);
@@ -396,7 +441,7 @@ function rename(random: Random, model: CrashModel): Step {
   };
 }
 
-function remove(random: Random): Step {
+function remove(random: Random): Single {
   const names = Array.from({ length: 1 + pick(random, 3) }, () => key(random, 'nsplhtzx'[pick(random, 8)]!));
   return {
     args: [random() < 0.5 ? 'DEL' : 'UNLINK', ...names],
@@ -408,7 +453,7 @@ function remove(random: Random): Step {
 }
 
 /** MOVE, or COPY to the other database. */
-function move(random: Random, model: CrashModel): Step {
+function move(random: Random, model: CrashModel): Single {
   const name = key(random, 'nsplhtzx'[pick(random, 8)]!);
   const copies = random() < 0.5;
   return {
@@ -425,7 +470,7 @@ function move(random: Random, model: CrashModel): Step {
   };
 }
 
-function swap(model: CrashModel): Step {
+function swap(model: CrashModel): Single {
   return {
     args: ['SWAPDB', ...model.databases],
     apply: (now) => {
@@ -439,7 +484,7 @@ function swap(model: CrashModel): Step {
   };
 }
 
-function flush(): Step {
+function flush(): Single {
   return {
     args: ['FLUSHDB'],
     apply: (model) => {
@@ -545,7 +590,7 @@ export function matchPrefix(
       best = { count, names: [...differing], expected, size: differing.size };
     }
     if (count === steps.length) break;
-    for (const name of steps[count]!.apply(model)) look(name);
+    for (const name of applyStep(model, steps[count]!)) look(name);
   }
   if (match === null) return explain(best, steps, from, state);
   for (const name of unknown) match.model.brief.delete(name);
@@ -554,7 +599,9 @@ export function matchPrefix(
 
 /** The keys that expire soon of some commands. */
 function briefNames(steps: readonly Step[]): string[] {
-  return steps.map(({ args }) => String(args[1])).filter((name) => name[0] === 'b');
+  return steps
+    .flatMap(({ effective }) => effective.map(({ args }) => String(args[1])))
+    .filter((name) => name[0] === 'b');
 }
 
 function explain(
@@ -566,7 +613,7 @@ function explain(
   const first = best.names[0]!;
   const near = steps
     .slice(Math.max(0, best.count - 8), best.count + 8)
-    .map(({ args }) => args.join(' ').slice(0, 150));
+    .map(({ sent }) => sent.map((args) => args.join(' ').slice(0, 150)).join('; '));
   return (
     `no number of commands from ${from} to ${steps.length} leaves what the server holds; nearest: ${best.count}, ` +
     `but for ${best.names.length} keys: ${best.names.slice(0, 10).join(' ')}\n` +
