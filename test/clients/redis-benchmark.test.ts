@@ -34,11 +34,11 @@ describe.each(TOPOLOGIES)('redis-benchmark ($name)', ({ args }) => {
     ['in pipelines of 16', ['-P', '16']],
     ['from two threads', ['--threads', '2']],
     ['from two threads in pipelines', ['--threads', '2', '-P', '64', '-c', '20']],
-    ['from one client', ['-c', '1', '-n', '5000']],
+    ['from one client', ['-c', '1', '-n', '3000']],
     ['with RESP3', ['-3']],
-    ['with large values', ['-d', '20000', '-n', '3000', '-P', '4']],
+    ['with large values', ['-d', '20000', '-n', '1500', '-P', '4']],
   ])('%s', { timeout: 120_000 }, async (_name, words) => {
-    const rows = await benchmark('-n', '20000', '-r', '1000', '-t', 'ping,set,get,incr,mset', ...words);
+    const rows = await benchmark('-n', '8000', '-r', '1000', '-t', 'ping,set,get,incr,mset', ...words);
     expect([...rows.keys()]).toEqual(TESTS);
     for (const row of rows.values()) expect(Number(row[1])).toBeGreaterThan(0);
     const client = await server.connect();

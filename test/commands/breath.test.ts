@@ -11,7 +11,7 @@ const NOW = 1_800_000_000_000;
 const ELEMENTS = 3_500;
 const ROUND_MS_MAX = 10_000;
 /** Breaths of a command that are all made use of; of later ones every fourth is. */
-const ALL_BREATHS = 4;
+const ALL_BREATHS = 3;
 /** What the worker sets the signal to when it can't go on. */
 const FAILED = 3;
 

@@ -27,7 +27,7 @@ const NOW = 1_800_000_000_000;
 const OOM = /^-OOM /;
 /** All of the first allocations fail in turn, some of those behind them, and the last ones. */
 const FIRST = 6;
-const STEP = 1.7;
+const STEP = 2.3;
 const LAST = 3;
 
 const primary = new InProcess({ effects: true });

@@ -52,21 +52,20 @@ describe('doubles against redis-server', () => {
   afterAll(() => oracle?.stop());
 
   it('scores: what is accepted, and how it is written', async () => {
-    // NX and XX would be options of ZADD.
-    const text = fc.oneof(anyText, anyDouble.map(formatDouble)).filter((t) => !/^[nx]x$/i.test(t));
+    const text = fc.oneof(anyText, anyDouble.map(formatDouble));
     const sample = fc.array(text, { minLength: 100, maxLength: 100 });
     await fc.assert(
       fc.asyncProperty(sample, async (texts) => {
         const asked = texts.flatMap((text) => [
           ['DEL', 'z'],
-          ['ZADD', 'z', text, 'm'],
+          ['ZADD', 'z', '0', 'first', text, 'm'], // not in the place of an option, as which redis-server reads xx\\0 too
           ['ZSCORE', 'z', 'm'],
         ]);
         const replies = await oracle.ask(asked);
         texts.forEach((text, i) => {
           const value = parseDouble(Buffer.from(text, 'latin1'), 0, text.length);
           const refused = Number.isNaN(value);
-          expect(replies[i * 3 + 1], text).toBe(refused ? NOT_A_FLOAT : ':1');
+          expect(replies[i * 3 + 1], text).toBe(refused ? NOT_A_FLOAT : ':2');
           // A small sorted set keeps integers as integers: -0 comes back as 0.
           expect(replies[i * 3 + 2], text).toBe(refused ? null : formatDouble(value === 0 ? 0 : value));
         });

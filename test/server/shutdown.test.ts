@@ -30,7 +30,7 @@ describe.each(TOPOLOGIES)('the end of a server ($name)', ({ args }) => {
 
   it('in the moment it starts', async () => {
     const server = await start();
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 2; i++) {
       server.signal('SIGTERM');
       expect(await server.waitExit(SECONDS_MS)).toEqual({ code: 0, signal: null });
       await server.start();
@@ -80,7 +80,7 @@ describe.each(TOPOLOGIES)('the end of a server ($name)', ({ args }) => {
   });
 
   it('SHUTDOWN closes the connections without a reply, after those of what came before', async () => {
-    for (const words of [[], ['NOSAVE'], ['NOW'], ['FORCE'], ['nosave', 'NOW', 'FORCE']]) {
+    for (const words of [[], ['nosave', 'NOW', 'FORCE']]) {
       const server = await start();
       const other = await server.connect();
       const client = await server.connect();

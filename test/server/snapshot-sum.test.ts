@@ -19,7 +19,7 @@ import { sabreCommand, startSabre, TOPOLOGIES } from '../support/sabre-server.ts
 import { ServerProcess } from '../support/server-process.ts';
 
 const SEED = Math.floor(Math.random() * 2 ** 31);
-const FILES = 8;
+const FILES = 5;
 /** Files of which the whole log, base and increment, is loaded. */
 const LOGS = 2;
 const MOVERS = 4;

@@ -160,7 +160,7 @@ describe('the process', () => {
   it('can be killed and started again at once on its port', async () => {
     for (const { args } of TOPOLOGIES) {
       const server = await start({ args });
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 2; round++) {
         const clients = await Promise.all(Array.from({ length: 20 }, () => server.connect()));
         await Promise.all(clients.map((client) => client.call('INCR', 'counter')));
         const { port } = server;
@@ -237,15 +237,13 @@ describe('addresses', () => {
   });
 
   it('two servers never share a port', async () => {
-    for (const first of TOPOLOGIES) {
-      const server = await start({ args: first.args });
-      for (const second of TOPOLOGIES) {
-        const port = String(server.port);
-        const mine = LEFT_IS_REDIS ? [] : second.args;
-        const ended = await runSabreToExit(['--port', port, '--bind', '127.0.0.1', '--save', '', ...mine]);
-        expect(ended.code).toBe(1);
-        expect(ended.output).toContain(`Failed listening on port ${port} (tcp), aborting.\n`);
-      }
+    for (const { args } of TOPOLOGIES) {
+      const server = await start({ args });
+      const port = String(server.port);
+      const mine = LEFT_IS_REDIS ? [] : args;
+      const ended = await runSabreToExit(['--port', port, '--bind', '127.0.0.1', '--save', '', ...mine]);
+      expect(ended.code).toBe(1);
+      expect(ended.output).toContain(`Failed listening on port ${port} (tcp), aborting.\n`);
     }
   });
 
@@ -437,7 +435,6 @@ describe.skipIf(LEFT_IS_REDIS)('what redis-server does not have', () => {
   it.each([
     ['--replicaof', '127.0.0.1 6379'],
     ['--cluster-enabled', 'yes'],
-    ['--notify-keyspace-events', 'KEA'],
   ])('refuses %s, which is not built yet', async (name, value) => {
     const ended = await runSabreToExit([name, value, '--port', '0']);
     expect(ended.code).toBe(1);
