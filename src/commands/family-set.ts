@@ -6,11 +6,10 @@
 import { NotifyFlag } from '../config/multi-values.ts';
 import { Encoding, Type } from '../keyspace/record.ts';
 import type { SetView } from '../keyspace/set-view.ts';
-import { globMatch } from '../protocol/glob.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
 import { insertArrayHeader } from './generic-arguments.ts';
-import { insertScanHead, scanCount, scanCursor } from './scan-arguments.ts';
+import { insertScanHead, matchesScan, memberScan, readMemberScan, scanCursor } from './scan-arguments.ts';
 import {
   BREATH_MEMBERS,
   createSet,
@@ -27,8 +26,6 @@ import {
 import { handOverLong } from './string-values.ts';
 import { type FamilyHandlers, Place } from './table.ts';
 
-const STAR = 0x2a;
-const COUNT_DEFAULT = 10;
 const CURSOR_MASK = 0xffffffffn;
 
 export const setCommands: FamilyHandlers = {
@@ -198,9 +195,6 @@ function smembers(cx: CommandContext): void {
 
 // ---- SSCAN ----
 
-/** Argument of the pattern, -1 for none, and how many members to look at. One per thread, filled by each command. */
-const scanOptions = { pattern: -1, count: COUNT_DEFAULT };
-
 /**
  * A packed set is returned whole whatever the cursor says, as in Redis. In a hash table the cursor is a hash, below
  * which every member was visited; hashes never change, so that no growth between two calls matters.
@@ -213,7 +207,7 @@ function sscan(cx: CommandContext): void {
   }
   const view = setTools(cx).view(0);
   const found = readSet(cx, 1, view);
-  if (found < 0 || (found === 1 && !readOptions(cx))) return;
+  if (found < 0 || (found === 1 && !readMemberScan(cx))) return;
   if (found === 0) {
     cx.reply.arrayHeader(2);
     cx.reply.bulkString('0');
@@ -221,33 +215,10 @@ function sscan(cx: CommandContext): void {
     return;
   }
   const packed = view.encoding !== Encoding.Hashtable;
-  const work = packed ? walkWork(view) : Math.min(scanOptions.count, view.size) * MEMBER_WORK;
+  const work = packed ? walkWork(view) : Math.min(memberScan.count, view.size) * MEMBER_WORK;
   if (handOverLong(cx, work, 1, 1)) return;
   if (packed) scanPacked(cx);
   else scanTable(cx, Number(cursor & CURSOR_MASK));
-}
-
-function readOptions(cx: CommandContext): boolean {
-  scanOptions.pattern = -1;
-  scanOptions.count = COUNT_DEFAULT;
-  for (let arg = 3; arg < cx.argc; arg += 2) {
-    const hasValue = arg + 1 < cx.argc;
-    if (hasValue && cx.argIs(arg, 'COUNT')) {
-      scanOptions.count = scanCount(cx, arg + 1);
-      if (Number.isNaN(scanOptions.count)) return false;
-    } else if (hasValue && cx.argIs(arg, 'MATCH')) {
-      // A lone '*' is no pattern: it stands for the empty member, too.
-      const all = cx.argLen[arg + 1] === 1 && cx.input[cx.argOff[arg + 1]!] === STAR;
-      scanOptions.pattern = all ? -1 : arg + 1;
-    } else if (cx.argIs(arg, 'NOVALUES')) {
-      cx.error('ERR NOVALUES option can only be used in HSCAN');
-      return false;
-    } else {
-      cx.syntaxError();
-      return false;
-    }
-  }
-  return true;
 }
 
 function scanPacked(cx: CommandContext): void {
@@ -266,7 +237,7 @@ function scanTable(cx: CommandContext, cursor: number): void {
   const tools = setTools(cx);
   const view = tools.view(0);
   const refs: number[] = [];
-  const { count } = scanOptions;
+  const { count } = memberScan;
   const start = cx.reply.length;
   let seen = 0;
   let matches = 0;
@@ -287,12 +258,8 @@ function scanTable(cx: CommandContext, cursor: number): void {
 /** Writes the member if it matches. @returns 1 if it does */
 function replyMatch(cx: CommandContext): number {
   const { member } = setTools(cx);
-  const { pattern } = scanOptions;
   member.text();
-  if (pattern >= 0) {
-    const off = cx.argOff[pattern]!;
-    if (!globMatch(cx.input, off, cx.argLen[pattern]!, member.buf, member.off, member.len, false)) return 0;
-  }
+  if (!matchesScan(cx, member.buf, member.off, member.len)) return 0;
   cx.reply.bulkBytes(member.buf, member.off, member.len);
   return 1;
 }

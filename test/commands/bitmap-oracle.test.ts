@@ -1,43 +1,11 @@
 // The bitmap commands against a real redis-server: random sequences, in process, byte by byte.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bitmapCommands } from '../support/generate-bitmaps.ts';
 import { stringCommands } from '../support/generate-strings.ts';
 import { weighted } from '../support/generator-parts.ts';
-import { InProcess } from '../support/in-process.ts';
-import type { RawClient } from '../support/raw-client.ts';
-import { startRedis } from '../support/redis-server.ts';
-import type { ServerProcess } from '../support/server-process.ts';
-import { compareOperations, sampleOperations } from './against-redis.ts';
+import { compareAtRandom } from './random-against-redis.ts';
 
 /** Strings among them, so that there are values of every encoding. */
 const mixedCommands = weighted([4, bitmapCommands], [1, stringCommands]);
 
-const SEED = Number(process.env['SABRE_SEED'] ?? 20_240_601);
-const RUNS = Number(process.env['SABRE_RUNS'] ?? 6);
-
-let server: ServerProcess;
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(async () => {
-  await server.stop();
-});
-
-for (const protocol of [2, 3] as const) {
-  describe(`bitmap commands as redis-server answers them (RESP${protocol})`, () => {
-    let redis: RawClient;
-    beforeEach(async () => {
-      redis = await server.connect({ protocol });
-      await redis.call('FLUSHALL');
-      return () => redis.close();
-    });
-
-    it.each(Array.from({ length: RUNS }, (_, run) => SEED + run * 10 + protocol))('seed %i', async (seed) => {
-      const local = new InProcess({ resp: protocol });
-      const operations = sampleOperations(mixedCommands, 800, seed);
-      await compareOperations(local, redis, operations);
-      expect(operations.length).toBeGreaterThan(800);
-    });
-  });
-}
+compareAtRandom({ what: 'bitmap commands', commands: mixedCommands, count: 800, seed: 20_240_601, runs: 6 });

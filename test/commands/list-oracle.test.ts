@@ -2,7 +2,6 @@
 // Redis 7.0 makes every list a quicklist, so encodings are tested elsewhere (list.test.ts).
 
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { stringCommands } from '../support/generate-strings.ts';
 import {
   anyCase,
@@ -14,14 +13,8 @@ import {
   value,
   weighted,
 } from '../support/generator-parts.ts';
-import { InProcess } from '../support/in-process.ts';
-import type { Argument, RawClient } from '../support/raw-client.ts';
-import { startRedis } from '../support/redis-server.ts';
-import type { ServerProcess } from '../support/server-process.ts';
-import { compareOperations, sampleOperations } from './against-redis.ts';
-
-const SEED = Number(process.env['SABRE_SEED'] ?? 20_240_801);
-const RUNS = Number(process.env['SABRE_RUNS'] ?? 6);
+import type { Argument } from '../support/raw-client.ts';
+import { compareAtRandom } from './random-against-redis.ts';
 
 const key = fc.constantFrom<Argument>('a', 'b', '{tag}1', '{tag}2', '');
 /** Few different ones, so that LREM, LPOS and LINSERT find them; and some that fill nodes. */
@@ -110,14 +103,6 @@ const listCommands: Generator = weighted(
 /** Some strings among them, for WRONGTYPE. */
 const mixed = weighted([40, listCommands], [1, stringCommands]);
 
-let server: ServerProcess;
-beforeAll(async () => {
-  server = await startRedis({ args: ['--enable-debug-command', 'yes'] });
-});
-afterAll(async () => {
-  await server.stop();
-});
-
 const shapes = [
   ['-2', '0'],
   ['-1', '1'],
@@ -126,23 +111,14 @@ const shapes = [
   ['128', '1'],
 ] as const;
 
-for (const protocol of [2, 3] as const) {
-  describe(`list commands as redis-server answers them (RESP${protocol})`, () => {
-    let redis: RawClient;
-    beforeEach(async () => {
-      redis = await server.connect({ protocol });
-      await redis.call('FLUSHALL');
-      return () => redis.close();
-    });
-
-    it.each(Array.from({ length: RUNS }, (_, run) => SEED + run * 10 + protocol))('seed %i', async (seed) => {
-      const local = new InProcess({ resp: protocol });
-      const [size, depth] = shapes[seed % shapes.length]!;
-      local.config.assign('list-max-listpack-size', size);
-      local.config.assign('list-compress-depth', depth);
-      const operations = sampleOperations(mixed, 1200, seed);
-      await compareOperations(local, redis, operations);
-      expect(operations.length).toBeGreaterThan(1200);
-    });
-  });
-}
+compareAtRandom({
+  what: 'list commands',
+  commands: mixed,
+  count: 1200,
+  seed: 20_240_801,
+  runs: 6,
+  here: (seed) => {
+    const [size, depth] = shapes[seed % shapes.length]!;
+    return { 'list-max-listpack-size': size, 'list-compress-depth': depth };
+  },
+});

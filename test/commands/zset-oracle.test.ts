@@ -2,30 +2,13 @@
 // sorted sets change their encoding often.
 
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { it } from 'vitest';
 import { setCommands } from '../support/generate-sets.ts';
 import { stringCommands } from '../support/generate-strings.ts';
 import { command, type Operation, single, weighted } from '../support/generator-parts.ts';
-import { InProcess } from '../support/in-process.ts';
 import { sortedSetCommands } from '../support/random/sorted-sets.ts';
-import type { RawClient } from '../support/raw-client.ts';
-import { startRedis } from '../support/redis-server.ts';
-import type { ServerProcess } from '../support/server-process.ts';
 import { compareOperations, sampleOperations } from './against-redis.ts';
-
-const SEED = Number(process.env['SABRE_SEED'] ?? 20_240_901);
-const RUNS = Number(process.env['SABRE_RUNS'] ?? 4);
-const LISTPACK_ENTRIES = 12;
-
-let server: ServerProcess;
-beforeAll(async () => {
-  server = await startRedis({
-    args: ['--zset-max-listpack-entries', String(LISTPACK_ENTRIES), '--enable-debug-command', 'yes'],
-  });
-});
-afterAll(async () => {
-  await server.stop();
-});
+import { compareAtRandom } from './random-against-redis.ts';
 
 /** Some strings and sets among them, for WRONGTYPE and as sources. */
 const mixed = weighted([30, sortedSetCommands], [1, stringCommands], [1, setCommands]);
@@ -62,28 +45,22 @@ const mixedLex = weighted(
   [1, single(command('ZREMRANGEBYLEX', small, bound, bound))],
 );
 
-for (const protocol of [2, 3] as const) {
-  describe(`commands on sorted sets as redis-server answers them (RESP${protocol})`, () => {
-    let redis: RawClient;
-    beforeEach(async () => {
-      redis = await server.connect({ protocol });
-      await redis.call('FLUSHALL');
-      return () => redis.close();
-    });
-
-    it.each(Array.from({ length: RUNS }, (_, run) => SEED + run * 10 + protocol))('seed %i', async (seed) => {
-      const local = new InProcess({ resp: protocol });
-      local.config.assign('zset-max-listpack-entries', String(LISTPACK_ENTRIES));
-      local.config.assign('set-max-listpack-entries', '0');
-      const operations = sampleOperations(mixed, 2500, seed).filter(isPlain);
-      await compareOperations(local, redis, operations);
-      expect(operations.length).toBeGreaterThan(1500);
-    });
-
+compareAtRandom(
+  {
+    what: 'commands on sorted sets',
+    commands: mixed,
+    count: 2500,
+    keep: isPlain,
+    least: 1500,
+    seed: 20_240_901,
+    runs: 4,
+    both: { 'zset-max-listpack-entries': '12' },
+    here: () => ({ 'set-max-listpack-entries': '0' }),
+  },
+  (redis, local, protocol) => {
     // Redis defines ranges of members only where all scores are alike. In a listpack its answer is always the same.
     it('ranges of members in small sorted sets of different scores', async () => {
-      const local = new InProcess({ resp: protocol });
-      await compareOperations(local, redis, sampleOperations(mixedLex, 3000, SEED + protocol));
+      await compareOperations(local(), redis(), sampleOperations(mixedLex, 3000, 20_240_901 + protocol));
     });
-  });
-}
+  },
+);
