@@ -16,6 +16,11 @@ export class PersistenceContext {
   readonly control: ControlPort;
   /** Words shared by all threads, see memory/layout.ts. */
   readonly words: Int32Array;
+  /**
+   * Code of the libraries of functions that the data set was loaded with. There is nothing yet that would run them; RDB
+   * files that are written have them again, so that they are not lost.
+   */
+  libraries: readonly Buffer[] = [];
 
   /** @param methods what the supervisor may call, besides those every thread has */
   constructor(start: ThreadStart, methods: Methods) {

@@ -49,6 +49,7 @@ export class Loading {
     this.#total = bytes;
     this.#before = 0;
     this.#toldAt = Date.now();
+    this.#context.libraries = [];
     gauges[Gauge.LoadStartedAt] = Date.now();
     gauges[Gauge.LoadTotalBytes] = bytes;
     gauges[Gauge.LoadedBytes] = 0;
@@ -90,6 +91,8 @@ export class Loading {
       const scanner = new RdbScanner(source, { checksum: config.getBool('rdbchecksum'), databases });
       const gauges = stats.persistence;
       const result = await this.#sections(scanner, { path, databases, keepExpired: base, replace });
+      const { libraries } = this.#context;
+      this.#context.libraries = libraries.concat(scanner.functions.map(({ code }) => code));
       gauges[Gauge.KeysLoaded]! += result.loaded;
       gauges[Gauge.KeysExpiredAtLoad]! += result.expired;
       this.#before += scanner.position;
@@ -159,7 +162,7 @@ export class Loading {
       log.notice(`RDB memory usage when created ${(Number(used) / 1048576).toFixed(2)} Mb`);
     if (functions.length > 0)
       log.warning(
-        `${functions.length} libraries of functions were left out: functions are not supported by this version.`,
+        `${functions.length} libraries of functions are kept for the files to come, but cannot be called: functions are not supported by this version.`,
       );
   }
 

@@ -16,6 +16,7 @@ export interface SnapshotFacts {
   readonly aofBase: boolean;
   readonly usedMemory: number;
   readonly sizes: readonly DatabaseSize[];
+  readonly libraries: readonly Buffer[];
 }
 
 /** All methods throw the system's error. */

@@ -252,6 +252,7 @@ export class Snapshots {
           aofBase: rewrites,
           usedMemory: mark.usedMemory,
           sizes: mark.sizes,
+          libraries: this.#context.libraries,
         });
       });
     for (const tell of running.beginning.splice(0)) tell('');
@@ -393,6 +394,8 @@ export class Snapshots {
       return;
     }
     this.#holdWalks(false);
+    if (!rdb && this.#context.libraries.length > 0)
+      this.#context.log.warning('A base of commands has no libraries of functions: they are left out.');
     const file = rdb ? new RdbFile(output) : new CommandsFile(output);
     const job = new SnapshotJob(file, (on) => this.#holdWalks(on));
     const request = ++this.#requests;

@@ -2,6 +2,7 @@
 //
 //   "REDIS" version (4 digits)
 //   250 name value ...                  facts, as Redis 7.0 writes them
+//   245 code ...                        libraries of functions
 //   254 db  [251 keys expires]  entries | again, as the entries come: databases may come back
 //   255  checksum of all before it (8 bytes, little endian; 0: none)
 //
@@ -9,7 +10,7 @@
 // the caller knows already, and is written over at the end if that is wrong; as checksums are linear, that of the whole
 // file follows from what it was and from the difference.
 //
-// Not here: names, temporary files, fsync. Functions are not written until there are any.
+// Not here: names, temporary files, fsync.
 
 import { appendZeros, Crc64 } from './crc64.ts';
 import type { RdbOutput } from './file-source.ts';
@@ -45,6 +46,8 @@ export interface RdbFileOptions {
   readonly aofBase: boolean;
   /** By number of database. */
   readonly sizes: readonly DatabaseSize[];
+  /** Code of libraries of functions. Default: none. */
+  readonly libraries?: readonly Buffer[];
   /** Where a replica would go on: names and values of more facts. */
   readonly replication?: { readonly db: number; readonly id: string; readonly offset: number };
 }
@@ -72,6 +75,7 @@ export class RdbFileWriter {
     const header = headerOf(this.version);
     this.#gathered.raw(header, 0, HEADER_BYTES);
     this.#writeFacts();
+    this.#writeLibraries();
   }
 
   /**
@@ -117,6 +121,13 @@ export class RdbFileWriter {
       this.#fact('repl-offset', String(replication.offset));
     }
     this.#fact('aof-base', aofBase ? '1' : '0');
+  }
+
+  #writeLibraries(): void {
+    for (const code of this.#options.libraries ?? []) {
+      this.#gathered.byte(RdbOpcode.Function2);
+      this.#gathered.string(code, 0, code.length);
+    }
   }
 
   #fact(name: string, value: string): void {

@@ -315,3 +315,41 @@ describe('fields that expire, from Sabre to Sabre', () => {
     expect(await other.call('DEBUG', 'INVARIANTS')).toMatch(/^OK /);
   });
 });
+
+describe('libraries of functions, which nothing here runs yet', () => {
+  const code = (name: string): string =>
+    `#!lua name=${name}\nredis.register_function('of_${name}', function() return '${name.repeat(300)}' end)`;
+
+  it.each([
+    ['an RDB file', []],
+    ['a log with RDB base', ['--appendonly', 'yes']],
+  ])('go through %s to redis-server again', async (_name, args) => {
+    const left = await start('redis-server', args);
+    const client = await left.connect();
+    for (const name of ['one', 'two']) await client.call('FUNCTION', 'LOAD', code(name));
+    const before = await functionsOf(client);
+    await client.call('SET', 'key', 'value');
+    await client.call(...((args.length > 0 ? ['BGREWRITEAOF'] : ['SAVE']) as [string]));
+    await untilIdle(client);
+    await left.kill9();
+    const between = await start('Sabre 2/3', [...args, '--enable-debug-command', 'yes'], left.folder);
+    const middle = await between.connect();
+    await middle.call('FLUSHALL');
+    await middle.call('SET', 'other', 'value');
+    if (args.length === 0) await middle.call('DEBUG', 'RELOAD');
+    await middle.call(...((args.length > 0 ? ['BGREWRITEAOF'] : ['SAVE']) as [string]));
+    await untilIdle(middle);
+    await between.kill9();
+    const right = await start('redis-server', args, between.folder);
+    const other = await right.connect();
+    expect(await functionsOf(other)).toEqual(before);
+    expect(await other.call('FCALL', 'of_two', 0)).toBe('two'.repeat(300));
+    expect(await other.call('KEYS', '*')).toEqual(['other']);
+  });
+
+  /** All libraries with their code; redis-server lists them in the order of a hash table. */
+  async function functionsOf(client: RawClient): Promise<string[]> {
+    const libraries = (await client.call('FUNCTION', 'LIST', 'WITHCODE')) as unknown[];
+    return libraries.map((library) => JSON.stringify(library)).sort();
+  }
+});
