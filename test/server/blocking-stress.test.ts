@@ -32,7 +32,6 @@ function someQueues(random: (below: number) => number): string[] {
 
 describe.each([
   [1, 1],
-  [2, 3],
   [3, 2],
 ])('%i acceptors, %i shard workers: waiting under stress', (acceptors, shardWorkers) => {
   const args = ['--acceptors', String(acceptors), '--shard-workers', String(shardWorkers)];

@@ -10,7 +10,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { makeTemporaryFolder } from '../support/process-guard.ts';
 import { encodeCommand, type RawClient } from '../support/raw-client.ts';
 import { redisExecutable } from '../support/redis-server.ts';
-import { describeTopologies, LEFT_IS_REDIS, sabreCommand } from '../support/sabre-server.ts';
+import { describeServer, describeTopologies, LEFT_IS_REDIS, sabreCommand } from '../support/sabre-server.ts';
 
 const KEYS_FOR_LONG_COMMANDS = '50000';
 
@@ -61,7 +61,7 @@ describeTopologies(
   { args: ['--maxclients', '12'] },
 );
 
-describeTopologies(
+describeServer(
   'timeout',
   (server) => {
     it('closes idle clients only', async () => {
@@ -101,7 +101,7 @@ describeTopologies(
   { args: ['--client-query-buffer-limit', '1mb'] },
 );
 
-describeTopologies('client-output-buffer-limit', (server) => {
+describeServer('client-output-buffer-limit', (server) => {
   const REQUESTS = 60;
 
   /** A client that has 60 MB of replies coming and reads none. */
@@ -169,7 +169,7 @@ describeTopologies('client-output-buffer-limit', (server) => {
 });
 
 describe.skipIf(LEFT_IS_REDIS)('client-rate-limit', () => {
-  describeTopologies(
+  describeServer(
     'of commands',
     (server) => {
       it('slows who is over it and nobody else, and drops nobody', async () => {
@@ -223,7 +223,7 @@ describe.skipIf(LEFT_IS_REDIS)('client-rate-limit', () => {
     { args: ['--client-rate-limit', '500 0'] },
   );
 
-  describeTopologies(
+  describeServer(
     'of bytes',
     (server) => {
       it('slows a client that sends much', async () => {
@@ -240,7 +240,7 @@ describe.skipIf(LEFT_IS_REDIS)('client-rate-limit', () => {
   );
 });
 
-describeTopologies(
+describeServer(
   'the sockets',
   (server) => {
     /** What ss tells of the sockets on the server's port. */

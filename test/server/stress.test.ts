@@ -15,7 +15,6 @@ const LIMIT = { timeout: 60_000 * FACTOR + 60_000 };
 
 describe.each([
   [1, 1],
-  [2, 3],
   [3, 2],
 ])('%i acceptors, %i shard workers under stress', (acceptors, shardWorkers) => {
   const args = ['--acceptors', String(acceptors), '--shard-workers', String(shardWorkers)];

@@ -75,6 +75,18 @@ export function describeTopologies(
   }
 }
 
+/** As describeTopologies, with several threads of each kind only: where one of each would tell nothing more. */
+export function describeServer(
+  name: string,
+  body: (server: ServerUnderTest) => void,
+  options: ServerOptions = {},
+): void {
+  describe(name, () => {
+    const args = [...TOPOLOGIES.at(-1)!.args, ...(options.args ?? [])];
+    body(useServer(() => startSabre({ ...options, args })));
+  });
+}
+
 /** Registers the hooks that start, clean and stop a server around the tests of the enclosing `describe`. */
 export function useServer(start: () => Promise<ServerProcess>): ServerUnderTest {
   let running: ServerProcess | null = null;
