@@ -11,8 +11,10 @@ import { ReplyMode } from './session.ts';
  */
 export function setMonitor(cx: CommandContext, on: boolean): void {
   if (cx.session.monitor === on) return;
+  const { control } = cx.keyspace.memory;
   cx.session.monitor = on;
-  Atomics.add(cx.keyspace.memory.control, GlobalWord.Monitors, on ? 1 : -1);
+  Atomics.add(control, GlobalWord.Monitors, on ? 1 : -1);
+  if (on) cx.session.monitorSince = Atomics.load(control, GlobalWord.Reports);
 }
 
 /** What RESET does: all that a new connection begins with, except the library's name and version. */

@@ -5,6 +5,7 @@
 
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { argLong, argText } from './arguments.ts';
+import { askReports } from './ask-reports.ts';
 import { DEFAULT_USER } from './client-auth.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText, wrongArity } from './errors.ts';
@@ -194,7 +195,7 @@ function fileCommand(cx: CommandContext, method: string): void {
 function logCommand(cx: CommandContext): void {
   if (hasTooMany(cx, 3)) return;
   if (cx.argc === 3 && cx.argIs(2, 'RESET')) {
-    cx.defer(cx.server.ask('acl-log-reset').then(() => (reply) => reply.ok()));
+    cx.defer(askReports(cx, 'acl-log-reset').then(() => (reply) => reply.ok()));
     return;
   }
   const count = cx.argc === 3 ? argLong(cx, 2) : LOG_COUNT_DEFAULT;
@@ -204,7 +205,7 @@ function logCommand(cx: CommandContext): void {
   }
   const { now } = cx;
   cx.defer(
-    cx.server.ask('acl-log', count).then((entries) => (reply) => {
+    askReports(cx, 'acl-log', count).then((entries) => (reply) => {
       const log = entries as readonly LogEntry[];
       reply.arrayHeader(log.length);
       for (const entry of log) writeLogEntry(reply, entry, now);

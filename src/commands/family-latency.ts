@@ -4,20 +4,21 @@
 import type { LatencySample, LatestLatency } from '../metrics/latency-monitor.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { argText } from './arguments.ts';
-import { bucketLimit, hasLatency, latencyBuckets } from './command-latency.ts';
+import { askReports } from './ask-reports.ts';
+import { hasLatency, latencyBuckets } from './command-latency.ts';
 import type { CommandContext } from './context.ts';
 import { helpReply } from './help.ts';
 import { type Command, type FamilyHandlers, Place } from './table.ts';
 
 function latencyDoctorCommand(cx: CommandContext): void {
-  cx.defer(cx.server.ask('latency-doctor').then((report) => (reply) => reply.verbatim(report as string)));
+  cx.defer(askReports(cx, 'latency-doctor').then((report) => (reply) => reply.verbatim(report as string)));
 }
 
 /** LATENCY GRAPH event */
 function latencyGraphCommand(cx: CommandContext): void {
   const event = argText(cx, 2);
   cx.defer(
-    cx.server.ask('latency-graph', event).then((graph) => {
+    askReports(cx, 'latency-graph', event).then((graph) => {
       if (graph === null) throw new Error(`ERR No samples available for event '${event}'`);
       return (reply) => reply.verbatim(graph as string);
     }),
@@ -27,7 +28,7 @@ function latencyGraphCommand(cx: CommandContext): void {
 /** LATENCY HISTORY event */
 function latencyHistoryCommand(cx: CommandContext): void {
   cx.defer(
-    cx.server.ask('latency-history', argText(cx, 2)).then((history) => (reply) => {
+    askReports(cx, 'latency-history', argText(cx, 2)).then((history) => (reply) => {
       const samples = history as LatencySample[];
       reply.arrayHeader(samples.length);
       for (const sample of samples) {
@@ -41,7 +42,7 @@ function latencyHistoryCommand(cx: CommandContext): void {
 
 function latencyLatestCommand(cx: CommandContext): void {
   cx.defer(
-    cx.server.ask('latency-latest').then((latest) => (reply) => {
+    askReports(cx, 'latency-latest').then((latest) => (reply) => {
       const events = latest as LatestLatency[];
       reply.arrayHeader(events.length);
       for (const { event, time, ms, msMax } of events) {
@@ -59,7 +60,9 @@ function latencyLatestCommand(cx: CommandContext): void {
 function latencyResetCommand(cx: CommandContext): void {
   const events: string[] = [];
   for (let i = 2; i < cx.argc; i++) events.push(argText(cx, i));
-  cx.defer(cx.server.ask('latency-reset', events).then((count) => (reply) => reply.integer(count as number)));
+  cx.defer(
+    askReports(cx, 'latency-reset', events).then((count) => (reply) => reply.integer(count as number)),
+  );
 }
 
 /** LATENCY HISTOGRAM [command ...] */
@@ -96,9 +99,18 @@ function writeHistogram(reply: ReplyWriter, command: Command, buckets: readonly 
   let below = 0;
   for (const [bucket, calls] of filled) {
     below += calls;
-    reply.integer(bucketLimit(bucket));
+    reply.integer(shownLimit(bucket));
     reply.integer(below);
   }
+}
+
+/**
+ * What Redis calls the bucket, whose own are of 1024 ns times a power of two, each named by the highest value that its histogram,
+ * which keeps 8 bits of a value, cannot tell from its limit.
+ * @returns microseconds, no less than the bucket's limit
+ */
+function shownLimit(bucket: number): number {
+  return Math.floor((2 ** (bucket + 10) + 2 ** (bucket + 3) - 1) / 1000);
 }
 
 /** All blocks of the counters of calls are read, and the histograms of what was called. */

@@ -3,6 +3,7 @@
 import type { SlowLogEntry } from '../metrics/slow-log.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { argLong } from './arguments.ts';
+import { askReports } from './ask-reports.ts';
 import type { CommandContext } from './context.ts';
 import { helpReply, subcommandSyntaxText } from './help.ts';
 import { type FamilyHandlers, Place } from './table.ts';
@@ -21,7 +22,7 @@ function slowlogGetCommand(cx: CommandContext): void {
     return;
   }
   cx.defer(
-    cx.server.ask('slowlog-get', count).then((entries) => (reply) => {
+    askReports(cx, 'slowlog-get', count).then((entries) => (reply) => {
       const log = entries as SlowLogEntry[];
       reply.arrayHeader(log.length);
       for (const entry of log) writeEntry(reply, entry);
@@ -41,11 +42,11 @@ function writeEntry(reply: ReplyWriter, entry: SlowLogEntry): void {
 }
 
 function slowlogLenCommand(cx: CommandContext): void {
-  cx.defer(cx.server.ask('slowlog-len').then((length) => (reply) => reply.integer(length as number)));
+  cx.defer(askReports(cx, 'slowlog-len').then((length) => (reply) => reply.integer(length as number)));
 }
 
 function slowlogResetCommand(cx: CommandContext): void {
-  cx.defer(cx.server.ask('slowlog-reset').then(() => (reply) => reply.ok()));
+  cx.defer(askReports(cx, 'slowlog-reset').then(() => (reply) => reply.ok()));
 }
 
 const HELP = [

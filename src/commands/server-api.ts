@@ -18,6 +18,13 @@ export interface ControlRequest {
   readonly payload: unknown;
 }
 
+/** Payload of a method that looks at what threads have reported (execution/reports.ts). */
+export interface ReportQuery {
+  /** Number of the last report when it was asked. */
+  readonly seen: number;
+  readonly payload: unknown;
+}
+
 /** Facts fixed when the server starts; the same in every thread. */
 export interface ServerFacts {
   readonly pid: number;

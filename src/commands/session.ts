@@ -39,6 +39,8 @@ export class Session {
   executed = false;
   /** In MONITOR. */
   monitor = false;
+  /** Number of the last report before that: see execution/reports.ts. */
+  monitorSince = 0;
   /** Has subscribed to something: with RESP2 it may do little else. */
   subscribed = false;
   /** To what; null for nothing, and on shard workers. */

@@ -58,6 +58,14 @@ export interface ListenOn {
   readonly optional: boolean;
 }
 
+/** What clients in MONITOR are shown. */
+interface MonitorLines {
+  /** Of the report, see execution/reports.ts. */
+  readonly number: number;
+  /** With CR LF, latin1. */
+  readonly lines: string;
+}
+
 export class AcceptorCore {
   readonly thread: ThreadContext;
   readonly stats: Stats;
@@ -111,7 +119,7 @@ export class AcceptorCore {
       'close-clients': () => this.#closeClients(),
       'pubsub-names': ({ kind, pattern }: { kind: ChannelKind; pattern: string | null }) =>
         this.exchange.names(kind, pattern),
-      'monitor-line': (line: Buffer) => this.#feedMonitors(line),
+      'monitor-lines': (lines: MonitorLines) => this.#feedMonitors(lines),
       ...bindMethods(this),
     });
     this.stats = this.thread.stats;
@@ -119,7 +127,7 @@ export class AcceptorCore {
     this.exchange.serve((session) => this.registry.connectionOf(session.id));
     this.table = this.thread.table;
     const evictor = new Evictor(this.thread.keyspace, this.thread.config, this.thread.stats);
-    const events = new ThreadEvents(this.thread.control, () => evictUntilRoom(evictor, false));
+    const events = new ThreadEvents(this.thread.reporter, () => evictUntilRoom(evictor, false));
     this.executor = new Executor(this.thread.keyspace, this.thread, events, false, this.thread.changes);
     this.batch = new Batch(this.executor, this.parser);
     this.#control = this.thread.keyspace.memory.control;
@@ -455,10 +463,13 @@ export class AcceptorCore {
     }, RESUME_MS);
   }
 
-  #feedMonitors(line: Buffer): void {
-    const bytes = Buffer.from(line);
-    for (const connection of this.#connections.values())
-      if (connection.session.monitor) connection.push(bytes);
+  /** A client sees what has run since it said MONITOR. */
+  #feedMonitors({ number, lines }: MonitorLines): void {
+    const bytes = Buffer.from(lines, 'latin1');
+    for (const connection of this.#connections.values()) {
+      const { monitor, monitorSince } = connection.session;
+      if (monitor && ((number - monitorSince) | 0) > 0) connection.push(bytes);
+    }
   }
 }
 

@@ -65,8 +65,12 @@ const PRECISE_BELOW_USEC = 2000;
 
 /** What the executor tells the thread it runs on; implemented by acceptor and worker. */
 export interface ExecutorEvents {
-  /** A client is in MONITOR, and the command has run. @param db the database that it ran in */
-  monitored(cx: CommandContext, db: number): void;
+  /** A client is in MONITOR, and the command has run; its locks are held. */
+  monitored(cx: CommandContext): void;
+  /** What is told by monitored() until endMonitored() is one: nothing of others is shown in between. All locks are held. */
+  beginMonitored(): void;
+  /** Does nothing where nothing has begun. */
+  endMonitored(): void;
   /** A command took at least as long as slowlog-log-slower-than says. */
   slow(cx: CommandContext, usec: number): void;
   /** A command took at least as long as latency-monitor-threshold says. @param ms whole */
@@ -323,7 +327,6 @@ export class Executor implements WaiterTimes {
     const cx = this.cx;
     const locks = this.#locks;
     const mark = cx.reply.length;
-    const db = cx.session.db;
     const { effects } = cx;
     effects.wanted = this.#control[GlobalWord.ChangesWanted] !== 0 && !this.replaying;
     if (effects.wanted) effects.reset();
@@ -331,19 +334,19 @@ export class Executor implements WaiterTimes {
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
     // Also of a command that is handed over: what it has deleted because its time had come.
     if (effects.wanted) this.#changes!.append(cx);
-    if (cx.blocks) return this.#wait(command, mark, db);
+    if (cx.blocks) return this.#wait(command, mark);
     if (cx.handedOver) {
       this.#locks.unlock();
       cx.reply.truncate(mark);
       return Outcome.HandOver;
     }
+    // Before the locks are free: MONITOR shows commands in the order in which they have run.
+    if (this.#control[GlobalWord.Monitors] !== 0) this.#tellMonitors(command);
     if (this.#waiters === null || this.#waiters.room.size === 0) {
       if (this.ahead.oneKey && locks.one && !this.#worker) locks.keep();
       else this.#locks.unlock();
-      this.#tellMonitors(command, db);
       this.#count(command);
     } else {
-      this.#tellMonitors(command, db);
       this.#count(command);
       this.#serveWaiters(command);
       this.#locks.unlock();
@@ -384,10 +387,19 @@ export class Executor implements WaiterTimes {
   }
 
   /** Counts a command of a transaction, or EXEC, and shows it in MONITOR. @param started by performance.now(), where it is precise */
-  ran(command: Command, db: number, started: number): void {
+  ran(command: Command, started: number): void {
     if (this.precise) this.#groupStart = started;
-    this.#tellMonitors(command, db);
+    this.#tellMonitors(command);
     this.#count(command);
+  }
+
+  /** All locks of a transaction are held: what it runs, and EXEC, is shown in MONITOR as one. */
+  beginMonitored(): void {
+    if (this.#control[GlobalWord.Monitors] !== 0) this.#events.beginMonitored();
+  }
+
+  endMonitored(): void {
+    this.#events.endMonitored();
   }
 
   /** After a transaction: serves those who wait for what it has changed. @param anything whether that may be any key */
@@ -406,7 +418,7 @@ export class Executor implements WaiterTimes {
   }
 
   /** The command has called block(). */
-  #wait(command: Command, mark: number, db: number): Outcome {
+  #wait(command: Command, mark: number): Outcome {
     const { cx } = this;
     const waiters = this.#waiters;
     cx.reply.truncate(mark);
@@ -415,11 +427,11 @@ export class Executor implements WaiterTimes {
       return Outcome.ToKeeper;
     }
     waiters.admit(cx, this.#locks.keyArgs, this.#locks.keyCount);
+    this.#tellMonitors(command);
     // What it has changed before it had to wait.
     this.#serveWaiters(command);
     this.#locks.unlock();
     cx.session.lastCommand = command;
-    this.#tellMonitors(command, db);
     return Outcome.Blocked;
   }
 
@@ -458,10 +470,10 @@ export class Executor implements WaiterTimes {
     if (this.latencyThreshold > 0 && ms >= this.latencyThreshold) this.#events.late(cx, ms);
   }
 
-  #tellMonitors(command: Command, db: number): void {
-    if (this.#control[GlobalWord.Monitors] !== 0 && (command.flags & UNMONITORED) === 0) {
-      this.#events.monitored(this.cx, db);
-    }
+  /** Commands of a log that is loaded are not shown. */
+  #tellMonitors(command: Command): void {
+    if (this.#control[GlobalWord.Monitors] === 0 || this.replaying) return;
+    if ((command.flags & UNMONITORED) === 0) this.#events.monitored(this.cx);
   }
 
   #find(): Command | null {
@@ -508,6 +520,8 @@ export class Executor implements WaiterTimes {
     if (command === this.#exec) {
       endTransaction(cx);
       cx.session.executed = this.#worker;
+      // Shown, so that it can be seen that the transaction is over.
+      this.#tellMonitors(command);
       text = `EXECABORT Transaction discarded because of: ${text.replace(/^ERR /, '')}`;
     } else if (transaction !== null) transaction.failed = true;
     cx.error(text);

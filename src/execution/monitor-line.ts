@@ -1,17 +1,20 @@
-// The line that MONITOR shows for a command: `+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`.
+// The line that MONITOR shows for a command: `+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`, less the time, which the
+// supervisor puts in front.
 
 import type { CommandContext } from '../commands/context.ts';
-import { redactedFrom } from './redact.ts';
+import { redactedArguments } from './redact.ts';
+import type { MonitorLine } from './reports.ts';
 
-/** @param db the database that the command ran in @returns the line as RESP, with CR LF */
-export function monitorLine(cx: CommandContext, db: number): string {
-  const now = performance.timeOrigin + performance.now();
-  const seconds = Math.floor(now / 1000);
-  const micros = String(Math.floor((now - seconds * 1000) * 1000)).padStart(6, '0');
-  const hidden = redactedFrom(cx);
+/** Of the command that has just run: a SELECT shows the database that it has chosen, as in Redis. */
+export function monitorLine(cx: CommandContext): MonitorLine {
+  const usec = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  const { address, db } = cx.session;
+  // Only the address travels with commands that are handed over; that of a unix socket ends in port 0.
+  const from = address.endsWith(':0') ? `unix:${address.slice(0, -2)}` : address;
+  const hidden = redactedArguments(cx);
   let words = '';
-  for (let i = 0; i < cx.argc; i++) words += i >= hidden ? ' "(redacted)"' : ` ${quoteArgument(cx, i)}`;
-  return `+${seconds}.${micros} [${db} ${cx.session.address}]${words}\r\n`;
+  for (let i = 0; i < cx.argc; i++) words += hidden.has(i) ? ' "(redacted)"' : ` ${quoteArgument(cx, i)}`;
+  return { usec, text: ` [${db} ${from}]${words}\r\n` };
 }
 
 /** An argument as sdscatrepr prints it. */

@@ -3,24 +3,34 @@
 import type { CommandContext } from '../commands/context.ts';
 import { sensitiveArguments } from '../config/set.ts';
 
-/** @returns index of the first argument to hide; argc if none */
-export function redactedFrom(cx: CommandContext): number {
+const NONE: ReadonlySet<number> = new Set();
+
+/** @returns indexes of the arguments to hide */
+export function redactedArguments(cx: CommandContext): ReadonlySet<number> {
   switch (cx.command.name) {
     case 'auth':
-      return 1;
-    case 'hello':
-      for (let i = 2; i < cx.argc; i++) if (cx.argIs(i, 'AUTH')) return i + 1;
-      return cx.argc;
+      return from(1, cx.argc);
+    case 'hello': {
+      const hidden = new Set<number>();
+      for (let i = 2; i < cx.argc; i++) {
+        if (cx.argIs(i, 'AUTH')) hidden.add(++i).add(++i);
+        else if (cx.argIs(i, 'SETNAME')) i++;
+      }
+      return hidden;
+    }
     case 'acl|setuser':
     case 'acl|deluser':
     case 'acl|getuser':
-      return 2;
+      return from(2, cx.argc);
     case 'config|set': {
       const pairs = Array.from({ length: cx.argc - 2 }, (_, i) => cx.argLatin1(i + 2));
-      const first = sensitiveArguments(pairs)[0];
-      return first === undefined ? cx.argc : first + 2;
+      return new Set(sensitiveArguments(pairs).map((i) => i + 2));
     }
     default:
-      return cx.argc;
+      return NONE;
   }
+}
+
+function from(first: number, end: number): Set<number> {
+  return new Set(Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i));
 }

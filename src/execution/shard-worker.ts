@@ -90,7 +90,7 @@ export class ShardWorker {
       'empty-databases': () => this.#emptyDatabases(),
     });
     this.#background = new Background(this.thread);
-    const events = new ThreadEvents(this.thread.control, () => this.#background.makeRoom());
+    const events = new ThreadEvents(this.thread.reporter, () => this.#background.makeRoom());
     this.#executor = new Executor(this.thread.keyspace, this.thread, events, true, this.thread.changes);
     this.#waiters =
       start.number === 0 ? new WaiterService(this.thread.keyspace, this.thread, this.thread.changes) : null;

@@ -2,7 +2,7 @@
 
 import type { CommandContext } from '../commands/context.ts';
 import { type Command, CommandFlag } from '../commands/table.ts';
-import { redactedFrom } from './redact.ts';
+import { redactedArguments } from './redact.ts';
 
 const ARGS_MAX = 32;
 const ARG_BYTES_MAX = 128;
@@ -23,12 +23,12 @@ export function latencyEvent(command: Command): string {
 }
 
 export function slowEntry(cx: CommandContext, usec: number): SlowEntry {
-  const hidden = redactedFrom(cx);
+  const hidden = redactedArguments(cx);
   const shown = Math.min(cx.argc, ARGS_MAX);
   const args: string[] = [];
   for (let i = 0; i < shown; i++) {
     if (cx.argc > ARGS_MAX && i === ARGS_MAX - 1) args.push(`... (${cx.argc - shown + 1} more arguments)`);
-    else if (i >= hidden) args.push('(redacted)');
+    else if (hidden.has(i)) args.push('(redacted)');
     else args.push(cut(cx, i));
   }
   return {

@@ -20,6 +20,7 @@ import { ChangeLog } from './change-log.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ControlPort, type Methods } from './control-port.ts';
 import { DeletionLog } from './deletion-log.ts';
+import { Reporter } from './reports.ts';
 
 /** A pair of rings between an acceptor and a shard worker. */
 export interface RingPair {
@@ -67,6 +68,7 @@ export class ThreadContext implements ServerApi {
   readonly keyspace: Keyspace;
   readonly log: Logger;
   readonly control: ControlPort;
+  readonly reporter: Reporter;
   /** Not on the persistence worker. */
   readonly pubsub?: Exchange;
   /** Not on the persistence worker. */
@@ -80,9 +82,7 @@ export class ThreadContext implements ServerApi {
     this.stats = new Stats(start.stats, start.thread);
     this.table = createCommandTable();
     for (const { from, to } of start.renames) this.table.rename(from, to);
-    this.acl = new ThreadAcl(this.table, this.stats, start.users, (note) =>
-      this.control.tell('acl-denied', note),
-    );
+    this.acl = new ThreadAcl(this.table, this.stats, start.users, (note) => this.reporter.denied(note));
     this.threadName = `${role}-${start.number}`;
     this.keyspace = new Keyspace(new SharedMemory(start.memory, start.thread), start.seed);
     this.log = Logger.attach(start.log);
@@ -104,6 +104,7 @@ export class ThreadContext implements ServerApi {
     this.control = new ControlPort(start.port, { ...this.#commonMethods(), ...methods }, (error) =>
       this.fatal(error),
     );
+    this.reporter = new Reporter(this.keyspace.memory.control, this.control);
   }
 
   ask(method: string, payload?: unknown): Promise<unknown> {

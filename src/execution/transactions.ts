@@ -115,7 +115,8 @@ export class Transactions {
       if (outcome !== Outcome.Gaps) return outcome;
     }
     cx.command = exec;
-    this.#executor.ran(exec, session.db, started);
+    this.#executor.ran(exec, started);
+    this.#executor.endMonitored();
     if (this.#parts.worker) session.executed = true;
     unwatchAll(memory, session);
     if (outcome !== Outcome.Deferred) {
@@ -336,6 +337,7 @@ export class Transactions {
     cx.pause = null;
     cx.allLocked = transaction.allShards;
     cx.changes = this.#gather;
+    this.#executor.beginMonitored();
     session.denyBlocking = true;
     const gaps = this.#runAll(transaction, from);
     session.denyBlocking = denyBlocking;
@@ -390,15 +392,13 @@ export class Transactions {
   #runOne(command: Command): void {
     const executor = this.#executor;
     const { cx } = executor;
-    const { session } = cx;
-    const { db } = session;
     const started = executor.precise ? performance.now() : 0;
     executor.invoke(command);
     if (cx.handedOver || cx.blocks)
       throw new Error(`'${command.name}' in a transaction ${cx.blocks ? 'waits' : 'was handed over'}`);
     if (cx.dirty !== 0) this.#parts.locks.countDirty(cx.dirty);
     if (cx.effects.wanted) this.#gather.append(cx);
-    executor.ran(command, db, started);
+    executor.ran(command, started);
   }
 
   /** The client is another user since a command of the transaction. */

@@ -66,8 +66,8 @@ export const GlobalWord = {
   LastClientId: 288,
   /** 1 while active expiry is off (DEBUG SET-ACTIVE-EXPIRE 0). */
   ActiveExpireOff: 320,
-  /** Next unused: keeps the list append-only. */
-  SlowlogId: 352,
+  /** Number of the last report to the supervisor, modulo 2^32: see execution/reports.ts. */
+  Reports: 352,
   /** Bytes held by clients' buffers in KiB, over all acceptors. */
   ClientKiB: 384,
   /** Lazy-free work waiting: shards with a hidden database plus shards with buried records. */

@@ -6,6 +6,7 @@
 
 import { ENTRY_HEADER } from '../commands/effects.ts';
 import { RefusedError } from '../execution/control-port.ts';
+import { Reporter } from '../execution/reports.ts';
 import type { ThreadStart } from '../execution/thread-context.ts';
 import { logWriteError } from '../execution/write-error.ts';
 import { ChangeMerger, type ChangeSink } from '../memory/change-ring.ts';
@@ -60,6 +61,7 @@ export class PersistenceWorker implements ChangeSink {
   readonly #aof: AppendOnlyLog;
   readonly #snapshots: Snapshots;
   readonly #loading: Loading;
+  readonly #reporter: Reporter;
   readonly #counters: Float64Array;
   #draining = false;
   #looking = false;
@@ -90,6 +92,7 @@ export class PersistenceWorker implements ChangeSink {
     });
     const { config, words, log } = this.context;
     this.#counters = new Float64Array(start.memory.control);
+    this.#reporter = new Reporter(words, this.context.control);
     this.#merger = new ChangeMerger(start.changeRings, words, this);
     const late = (event: string, ms: number): void => this.#late(event, ms);
     this.#aof = new AppendOnlyLog({
@@ -271,8 +274,7 @@ export class PersistenceWorker implements ChangeSink {
 
   #late(event: string, ms: number): void {
     const threshold = this.context.config.getInt('latency-monitor-threshold');
-    if (threshold > 0 && ms >= threshold)
-      this.context.control.tell('latency-add', { event, ms: Math.floor(ms) });
+    if (threshold > 0 && ms >= threshold) this.#reporter.late(event, Math.floor(ms));
   }
 
   // ---- configuration ----

@@ -103,10 +103,20 @@ export class AccessControl {
         await spread({ ...change, by });
       },
       'acl-save': () => this.#saveFile(),
-      'acl-denied': (note: DenialNote) => this.#log.add(note),
+    };
+  }
+
+  /** What threads may ask of ACL LOG. */
+  logMethods(): Methods {
+    return {
       'acl-log': (count: number) => this.#log.get(count),
       'acl-log-reset': () => this.#log.reset(),
     };
+  }
+
+  /** A thread has refused something, for ACL LOG. */
+  noteDenied(note: DenialNote): void {
+    this.#log.add(note);
   }
 
   /** CONFIG SET requirepass: the password of the user `default`. */

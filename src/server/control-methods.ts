@@ -2,16 +2,19 @@
 // PAUSE and SHUTDOWN. Payloads and results are plain data. A method refuses with a RefusedError, whose message is the
 // text of an error reply.
 
+import type { ReportQuery } from '../commands/server-api.ts';
 import type { ConfigStore } from '../config/store.ts';
 import { RefusedError } from '../execution/control-port.ts';
+import type { Report } from '../execution/reports.ts';
 import { readFileSync } from '../file-system.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Logger } from '../log/logger.ts';
 import { ShardCounter } from '../memory/layout.ts';
 import type { LatencyMonitor } from '../metrics/latency-monitor.ts';
-import type { SlowCommand, SlowLog } from '../metrics/slow-log.ts';
+import type { SlowLog } from '../metrics/slow-log.ts';
 import type { Stats } from '../metrics/stats.ts';
 import type { ClientPause, PauseRequest } from './client-pause.ts';
+import type { ReportOrder } from './report-order.ts';
 import type { Sampler } from './sampler.ts';
 import type { Shutdown, ShutdownRequest } from './shutdown.ts';
 
@@ -23,6 +26,7 @@ export interface SupervisorApi {
   readonly stats: Stats;
   readonly slowLog: SlowLog;
   readonly latency: LatencyMonitor;
+  readonly reports: ReportOrder;
   /** Name and rules of each user. */
   userLines(): string[];
   readonly sampler: Sampler;
@@ -30,11 +34,6 @@ export interface SupervisorApi {
   setConfig(pairs: readonly string[], localClient: boolean): Promise<void>;
   readonly pause: ClientPause;
   readonly shutdown: Shutdown;
-}
-
-export interface LatencyEvent {
-  readonly event: string;
-  readonly ms: number;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: payloads are what caller and method agree on
@@ -56,14 +55,28 @@ const RESET_COUNTERS = [
 export function controlMethods(supervisor: SupervisorApi): Record<string, ControlMethod> {
   return {
     ...configMethods(supervisor),
-    ...slowLogMethods(supervisor),
-    ...latencyMethods(supervisor),
+    report: (report: Report) => supervisor.reports.add(report),
+    ...onReports(supervisor.reports, slowLogMethods(supervisor)),
+    ...onReports(supervisor.reports, latencyMethods(supervisor)),
     'client-pause': (request: PauseRequest) => supervisor.pause.begin(request, Date.now()),
     'client-unpause': () => supervisor.pause.end(Date.now()),
     /** Never answered but by a refusal. */
     shutdown: (request: ShutdownRequest) => supervisor.shutdown.request(request),
     'abort-shutdown': () => supervisor.shutdown.abort(),
   };
+}
+
+/** Methods that look at what was reported, see ReportQuery. */
+export function onReports(
+  reports: ReportOrder,
+  methods: Record<string, ControlMethod>,
+): Record<string, ControlMethod> {
+  return Object.fromEntries(
+    Object.entries(methods).map(([name, method]) => [
+      name,
+      ({ seen, payload }: ReportQuery) => reports.when(seen, () => method(payload)),
+    ]),
+  );
 }
 
 function configMethods(supervisor: SupervisorApi): Record<string, ControlMethod> {
@@ -96,7 +109,6 @@ function resetShardCounters(keyspace: Keyspace): void {
 
 function slowLogMethods({ slowLog }: SupervisorApi): Record<string, ControlMethod> {
   return {
-    slow: (command: SlowCommand) => slowLog.add(command),
     'slowlog-get': (count: number) => slowLog.get(count),
     'slowlog-len': () => slowLog.length,
     'slowlog-reset': () => slowLog.reset(),
@@ -106,8 +118,6 @@ function slowLogMethods({ slowLog }: SupervisorApi): Record<string, ControlMetho
 function latencyMethods(supervisor: SupervisorApi): Record<string, ControlMethod> {
   const { latency } = supervisor;
   return {
-    /** A thread saw something that took at least latency-monitor-threshold. */
-    'latency-add': ({ event, ms }: LatencyEvent) => latency.add(event, Math.floor(ms), unixSeconds()),
     'latency-latest': () => latency.latest(),
     'latency-history': (event: string) => latency.history(event),
     /** @returns null for an unknown event */
@@ -142,6 +152,6 @@ function hugePageBytes(): number {
   return Number(/^AnonHugePages:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
 }
 
-function unixSeconds(): number {
+export function unixSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }

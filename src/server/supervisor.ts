@@ -14,7 +14,6 @@ import { configSet } from '../config/set.ts';
 import type { ConfigStore } from '../config/store.ts';
 import { SERVER_VERSION } from '../config/version.ts';
 import { type Methods, RefusedError } from '../execution/control-port.ts';
-import type { SlowEntry } from '../execution/slow-entry.ts';
 import { rmSync, writeFileSync } from '../file-system.ts';
 import { randomSeed } from '../keyspace/key-hash.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
@@ -27,9 +26,10 @@ import { allocateStats, PersistenceGauge, Stats } from '../metrics/stats.ts';
 import type { AccessControl } from './access-control.ts';
 import { logInitialized, logReady, logStart } from './banner.ts';
 import { ClientPause } from './client-pause.ts';
-import { controlMethods, type SupervisorApi } from './control-methods.ts';
+import { controlMethods, onReports, type SupervisorApi, unixSeconds } from './control-methods.ts';
 import { Listening, TLS_FAILED } from './listening.ts';
 import { setProcessTitle } from './process-title.ts';
+import { ReportOrder } from './report-order.ts';
 import { Sampler } from './sampler.ts';
 import { Shutdown, type ShutdownHost } from './shutdown.ts';
 import { SUPERVISOR_THREAD, Threads } from './threads.ts';
@@ -71,6 +71,7 @@ export class Supervisor implements SupervisorApi {
   readonly facts: ServerFacts;
   readonly slowLog: SlowLog;
   readonly latency: LatencyMonitor;
+  readonly reports: ReportOrder;
   readonly stats: Stats;
   readonly keyspace: Keyspace;
   readonly sampler: Sampler;
@@ -97,6 +98,12 @@ export class Supervisor implements SupervisorApi {
     this.keyspace = new Keyspace(new SharedMemory(memory, SUPERVISOR_THREAD), seed);
     this.slowLog = new SlowLog(config.getInt('slowlog-max-len'));
     this.latency = new LatencyMonitor();
+    this.reports = new ReportOrder(this.keyspace.memory.control, {
+      monitor: (number, lines) => this.threads.tellAcceptors('monitor-lines', { number, lines }),
+      slow: (entry) => this.slowLog.add(entry),
+      denied: (note) => options.access.noteDenied(note),
+      late: ({ event, ms }) => this.latency.add(event, ms, unixSeconds()),
+    });
     this.sampler = new Sampler(this.stats, this.keyspace);
     this.pause = new ClientPause(this.keyspace.memory.control);
     this.shutdown = new Shutdown(this.#shutdownHost());
@@ -115,6 +122,7 @@ export class Supervisor implements SupervisorApi {
         ...this.#threadMethods(),
         ...controlMethods(this),
         ...options.access.methods((change) => this.#tellUsers(change)),
+        ...onReports(this.reports, options.access.logMethods()),
       },
       fatal: (what, error) => this.#fatal(what, error),
     });
@@ -239,8 +247,6 @@ export class Supervisor implements SupervisorApi {
         this.threads.callWorker(worker, method, payload),
       'call-keeper': ({ method, payload }: { method: string; payload: unknown }) =>
         this.threads.callKeeper(method, payload),
-      monitor: (line: string) => this.threads.tellAcceptors('monitor-line', line),
-      slow: (entry: SlowEntry) => this.slowLog.add(entry),
     };
   }
 

@@ -1,9 +1,9 @@
 // SLOWLOG and LATENCY on a running server, beside redis-server where both can show the same.
 
 import { expect, it } from 'vitest';
-import { masked } from '../support/comparisons.ts';
+import { ignored, masked } from '../support/comparisons.ts';
 import { describeDifferential } from '../support/differential.ts';
-import { describeTopologies } from '../support/sabre-server.ts';
+import { describeTopologies, TOPOLOGIES } from '../support/sabre-server.ts';
 
 type Entry = [id: number, time: number, usec: number, args: string[], address: string, name: string];
 
@@ -19,13 +19,29 @@ describeDifferential('slow commands', (diff) => {
     await diff.same('DEL', ...Array.from({ length: 40 }, (_, i) => `key${i}`));
     await diff.same('ECHO', Buffer.from([0, 255, 13, 10]));
     await diff.same('AUTH', 'default', 'secret');
+    await diff.sameBy(ignored, 'HELLO', diff.protocol, 'AUTH', 'default', 'secret', 'SETNAME', 'me');
+    await diff.same('CONFIG', 'SET', 'masterauth', 'secret', 'hz', '10');
+    await diff.same('ACL', 'SETUSER', 'bob', '>secret');
+    await diff.same('CONFIG', 'SET', 'masterauth', '');
     const entries = masked(VARYING);
     await diff.sameBy(entries, 'SLOWLOG', 'GET', '2');
-    await diff.sameBy(entries, 'SLOWLOG', 'GET');
+    await diff.sameBy(entries, 'SLOWLOG', 'GET', '-1');
     await diff.same('CONFIG', 'SET', 'slowlog-log-slower-than', '10000');
     await diff.same('SLOWLOG', 'GET', '0');
     await diff.same('SLOWLOG', 'RESET');
     await diff.same('SLOWLOG', 'LEN');
+  });
+
+  it('are as many as slowlog-max-len says', async () => {
+    await diff.same('CONFIG', 'SET', 'slowlog-log-slower-than', '0');
+    await diff.same('SLOWLOG', 'RESET');
+    for (let i = 0; i < 5; i++) await diff.same('GET', `k${i}`);
+    await diff.same('CONFIG', 'SET', 'slowlog-max-len', '3');
+    await diff.same('SLOWLOG', 'LEN');
+    await diff.same('CONFIG', 'SET', 'slowlog-max-len', '0');
+    await diff.same('GET', 'k');
+    await diff.same('SLOWLOG', 'LEN');
+    await diff.same('CONFIG', 'SET', 'slowlog-log-slower-than', '10000', 'slowlog-max-len', '128');
   });
 
   it('are late for the latency monitor', async () => {
@@ -48,6 +64,12 @@ describeTopologies('SLOWLOG', (server) => {
     const [admin] = clients;
     await admin!.call('CONFIG', 'SET', 'slowlog-log-slower-than', '0', 'slowlog-max-len', '5');
     for (const client of clients) for (let i = 0; i < 4; i++) await client.call('GET', `k${i}`);
+    // Who has an answer finds the command in the log, asked of whichever thread.
+    for (let i = 0; i < 30; i++) {
+      await clients[i % 3]!.call('KEYS', `pattern${i}`);
+      const [newest] = (await clients[(i + 1) % 3]!.call('SLOWLOG', 'GET', '2')) as Entry[];
+      expect(newest![3]).toEqual(['KEYS', `pattern${i}`]);
+    }
     await admin!.call('CONFIG', 'SET', 'slowlog-log-slower-than', '-1');
     const entries = (await admin!.call('SLOWLOG', 'GET', '-1')) as Entry[];
     expect(await admin!.call('SLOWLOG', 'LEN')).toBe(5);
@@ -74,3 +96,25 @@ describeTopologies('LATENCY HISTOGRAM', (server) => {
     expect(text).not.toContain('append');
   });
 });
+
+describeDifferential(
+  'LATENCY HISTOGRAM',
+  (diff) => {
+    it('names its buckets as redis-server does', async () => {
+      const limits = new Set([
+        0, 1, 2, 4, 8, 16, 33, 66, 132, 264, 528, 1056, 2113, 4227, 8454, 16908, 33816,
+      ]);
+      for (let i = 0; i < 50; i++) await diff.sameBy(ignored, 'INFO', 'everything');
+      await diff.same('DEBUG', 'SLEEP', '0.012');
+      for (const client of [diff.sabre, diff.redis]) {
+        const flat = (await client.call('LATENCY', 'HISTOGRAM', 'info', 'debug')) as unknown[];
+        const shown = [flat[1], flat[3]].flatMap((command) => {
+          const buckets = (command as unknown[])[3] as number[];
+          return buckets.filter((_, i) => i % 2 === 0);
+        });
+        expect(shown.filter((limit) => !limits.has(limit))).toEqual([]);
+      }
+    });
+  },
+  { protocols: [2], topologies: [TOPOLOGIES[1]!] },
+);

@@ -131,6 +131,8 @@ export class Executors {
     return {
       monitored: (cx: { argLatin1(arg: number): string }) => void this.monitored.push(cx.argLatin1(0)),
       slow: (cx: { argLatin1(arg: number): string }) => void this.slow.push(cx.argLatin1(0)),
+      beginMonitored: () => {},
+      endMonitored: () => {},
       late: () => {},
       makeRoom: () => false,
     };

@@ -31,7 +31,14 @@ const sink = new GatheringSink();
 keyspace.saver = new SnapshotSaver(keyspace, config, sink);
 const table = createCommandTable();
 const server = serverWithoutThreads(config, table, new Stats(allocateStats(table.all.length), 1), 'stress');
-const events = { monitored() {}, slow() {}, late() {}, makeRoom: () => true };
+const events = {
+  monitored() {},
+  slow() {},
+  beginMonitored() {},
+  endMonitored() {},
+  late() {},
+  makeRoom: () => true,
+};
 const session = new Session(job.thread, '127.0.0.1:1', '127.0.0.1:6379', false, Date.now());
 // As an acceptor, and as the worker that it would hand over to.
 const kinds = [false, true].map((worker) => {
