@@ -241,7 +241,7 @@ describeDifferential('transactions', (diff) => {
     });
 
     it('what is removed by active expiry and by eviction', async () => {
-      await diff.same('SET', 'a', '1', 'PX', '30');
+      await diff.same('SET', 'a', '1', 'PX', '500');
       await diff.same('WATCH', 'a');
       await expect
         .poll(async () => [await diff.sabre.call('DBSIZE'), await diff.redis.call('DBSIZE')], {
