@@ -132,7 +132,7 @@ export class AcceptorCore {
     this.batch = new Batch(this.executor, this.parser);
     this.#control = this.thread.keyspace.memory.control;
     this.thread.acl.describeClient = (session) => this.registry.describe(session.id, Date.now());
-    this.gate = new ReplyGate(this.#control);
+    this.gate = new ReplyGate(this.#control, this.thread.changes);
     this.#toWorkers = start.rings.map((pair) => new RingProducer(pair.toWorker));
     this.#fromWorkers = start.rings.map((pair) => new RingConsumer(pair.toAcceptor));
     this.#followConfig();

@@ -7,6 +7,7 @@
 // While the log cannot be written, commands that write are refused. What was run within such a time has written nothing,
 // and its replies pass: else nobody could read, or be told of the failure. The replies from before it go on waiting.
 
+import type { ChangeLog } from '../execution/change-log.ts';
 import { logFailure } from '../execution/write-error.ts';
 import { GlobalWord } from '../memory/layout.ts';
 import type { Connection } from './connection.ts';
@@ -20,12 +21,15 @@ interface HeldReply {
 
 export class ReplyGate {
   readonly #control: Int32Array;
+  readonly #changes: ChangeLog | null;
   #held: HeldReply[] = [];
   /** Replies of `#held` that were let through. */
   #first = 0;
 
-  constructor(control: Int32Array) {
+  /** @param changes told of what is let through */
+  constructor(control: Int32Array, changes: ChangeLog | null) {
     this.#control = control;
+    this.#changes = changes;
   }
 
   /** Whether there is a gate at all. */
@@ -55,10 +59,12 @@ export class ReplyGate {
   /** Lets through what has waited long enough. */
   release(): void {
     const held = this.#held;
+    const before = this.#first;
     while (this.#first < held.length && this.#isWritten(held[this.#first]!.seq)) {
       const { connection, bytes } = held[this.#first++]!;
       connection.release(bytes);
     }
+    this.#changes?.released(this.#first - before);
     if (this.#first === held.length) {
       this.#held = [];
       this.#first = 0;
