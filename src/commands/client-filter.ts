@@ -3,14 +3,19 @@
 import type { Session } from './session.ts';
 
 /** Names of client types as commands take them. There are no masters and replicas here. */
-export const CLIENT_TYPES: Readonly<Record<string, ClientType>> = {
-  normal: 'normal',
-  master: 'master',
-  slave: 'replica',
-  replica: 'replica',
-  pubsub: 'pubsub',
-};
+const CLIENT_TYPES: ReadonlyMap<string, ClientType> = new Map([
+  ['normal', 'normal'],
+  ['master', 'master'],
+  ['slave', 'replica'],
+  ['replica', 'replica'],
+  ['pubsub', 'pubsub'],
+]);
 export type ClientType = 'normal' | 'master' | 'replica' | 'pubsub';
+
+/** @returns null if there is no such type */
+export function readClientType(text: string): ClientType | null {
+  return CLIENT_TYPES.get(text.toLowerCase()) ?? null;
+}
 
 /** A client must pass all that is there. */
 export interface ClientFilter {

@@ -1,7 +1,7 @@
 // CLIENT KILL: reads the filters, asks every acceptor, and lets the caller close itself last.
 
 import { argLong, argText } from './arguments.ts';
-import { CLIENT_TYPES, type ClientFilter, clientMatches } from './client-filter.ts';
+import { type ClientFilter, clientMatches, readClientType } from './client-filter.ts';
 import type { CommandContext } from './context.ts';
 
 interface KillOptions {
@@ -59,8 +59,8 @@ function readFilter(cx: CommandContext, i: number, options: KillOptions): string
     if (age <= 0) return 'ERR maxage should be greater than 0';
     filter.minAge = age;
   } else if (cx.argIs(i, 'TYPE')) {
-    const type = CLIENT_TYPES[argText(cx, i + 1).toLowerCase()];
-    if (type === undefined) return `ERR Unknown client type '${argText(cx, i + 1)}'`;
+    const type = readClientType(argText(cx, i + 1));
+    if (type === null) return `ERR Unknown client type '${argText(cx, i + 1)}'`;
     filter.type = type;
   } else if (cx.argIs(i, 'ADDR')) filter.address = argText(cx, i + 1);
   else if (cx.argIs(i, 'LADDR')) filter.localAddress = argText(cx, i + 1);

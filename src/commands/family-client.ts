@@ -6,7 +6,7 @@
 
 import { argLong, argOneOf, argText } from './arguments.ts';
 import { BAD_CLIENT_NAME, isClientText } from './client-auth.ts';
-import { CLIENT_TYPES, type ClientFilter } from './client-filter.ts';
+import { type ClientFilter, readClientType } from './client-filter.ts';
 import { clientKillCommand } from './client-kill.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
@@ -88,8 +88,8 @@ function inOrderOf(ids: readonly number[], clients: readonly Listed[]): Listed[]
 function readListFilter(cx: CommandContext): ClientFilter | null {
   if (cx.argc === 2) return {};
   if (cx.argc === 4 && cx.argIs(2, 'TYPE')) {
-    const type = CLIENT_TYPES[argText(cx, 3).toLowerCase()];
-    if (type !== undefined) return { type };
+    const type = readClientType(argText(cx, 3));
+    if (type !== null) return { type };
     cx.error(`ERR Unknown client type '${argText(cx, 3)}'`);
     return null;
   }
