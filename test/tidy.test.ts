@@ -13,7 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['structures'],
   ['keyspace'],
   ['commands', 'rdb'],
-  ['execution', 'acl', 'pubsub', 'transactions', 'scripting'],
+  ['execution', 'acl', 'pubsub', 'tracking', 'transactions', 'scripting'],
   ['connection', 'persistence', 'replication', 'cluster'],
   ['server'],
 ];

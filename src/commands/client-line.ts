@@ -2,6 +2,7 @@
 
 import { ChannelKind } from './pubsub-api.ts';
 import type { Session } from './session.ts';
+import { Track } from './tracking-api.ts';
 
 /** What is known of a client beside its session. All in bytes. */
 export interface ClientBuffers {
@@ -22,6 +23,9 @@ export function clientFlags(session: Session): string {
   if (session.subscribed) flags += 'P';
   if (session.transaction !== null) flags += 'x';
   if (session.blocked) flags += 'b';
+  if ((session.tracking & Track.On) !== 0) flags += 't';
+  if ((session.tracking & Track.Broken) !== 0) flags += 'R';
+  if ((session.tracking & Track.Broadcast) !== 0) flags += 'B';
   if (session.watches?.dirty) flags += 'd';
   if (session.unix) flags += 'U';
   if (session.noEvict) flags += 'e';
@@ -61,7 +65,7 @@ export function clientLine(session: Session, buffers: ClientBuffers, now: number
     `events=${pending > 0 ? 'rw' : 'r'}`,
     `cmd=${session.lastCommand?.name ?? 'NULL'}`,
     `user=${session.user}`,
-    'redir=-1',
+    `redir=${session.tracking === 0 ? -1 : session.redirect}`,
     `resp=${session.resp}`,
     `lib-name=${session.libName}`,
     `lib-ver=${session.libVersion}`,

@@ -23,6 +23,7 @@ export function resetSession(cx: CommandContext): void {
   setMonitor(cx, false);
   endTransaction(cx);
   cx.pubsub.forget(session);
+  cx.tracking.disable(session);
   session.db = 0;
   cx.db = 0;
   session.resp = 2;

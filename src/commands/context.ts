@@ -28,6 +28,7 @@ import { NoPubSub, type PubSub } from './pubsub-api.ts';
 import type { ControlRequest, ReplyFunction, ServerApi } from './server-api.ts';
 import type { Session } from './session.ts';
 import type { Command } from './table.ts';
+import { NoTracking, type Tracking } from './tracking-api.ts';
 
 /** Longest value of Redis's embstr encoding, in bytes. */
 const EMBSTR_MAX = 44;
@@ -90,7 +91,11 @@ export class CommandContext {
   /** What lets others have the locks in a long command: the executor of a shard worker. */
   pause: Pause | null = null;
   readonly pubsub: PubSub;
-  /** What the client is to get behind the reply of the command that runs: messages it has sent to itself. */
+  readonly tracking: Tracking;
+  /**
+   * What the client is to get behind the reply of the command that runs: messages it has sent to itself. On a shard worker
+   * something empty says that its acceptor has them, so that the batch has to end here.
+   */
   readonly pushed: Buffer[] = [];
   /**
    * Whether this thread may sleep on locks: true on shard workers, false on acceptors. In a transaction that runs it is true on
@@ -127,6 +132,7 @@ export class CommandContext {
     this.mayBlock = mayBlock;
     this.events = keyspace.events;
     this.pubsub = server.pubsub ?? new NoPubSub();
+    this.tracking = server.tracking ?? new NoTracking();
     this.reply = new ReplyWriter();
     this.rec = new RecordView(keyspace.memory);
     this.rec2 = new RecordView(keyspace.memory);
@@ -344,8 +350,7 @@ export class CommandContext {
    * @param db where the key is
    */
   keyChanged(arg: number, changes = 1, db = this.db): void {
-    if (this.#control[GlobalWord.Watching] !== 0)
-      touchWatched(this.keyspace.memory, db, this.slots[arg]!, this.hashes[arg]!);
+    if (this.#control[GlobalWord.Noticing] !== 0) this.#tellNoticing(arg, db);
     this.keyReady(arg, changes, db);
   }
 
@@ -407,6 +412,7 @@ export class CommandContext {
     }
     if ((this.events.flags & NotifyFlag.Expired) !== 0)
       this.events.tell('expired', rec.db, rec.bytes, rec.keyOffset, rec.keyLength);
+    this.keyspace.noticeGone(rec);
     shard.remove(rec);
     shard.count(ShardCounter.Expired, 1);
     return true;
@@ -600,6 +606,13 @@ export class CommandContext {
     }
     if (!this.noTouch) rec.setAccess(this.keyspace.clock.touched(rec.access));
     return true;
+  }
+
+  /** Tells those who watch or cache a key that it has changed. */
+  #tellNoticing(arg: number, db: number): void {
+    if (this.#control[GlobalWord.Watching] !== 0)
+      touchWatched(this.keyspace.memory, db, this.slots[arg]!, this.hashes[arg]!);
+    this.keyspace.tracker?.changed(this.input, this.argOff[arg]!, this.argLen[arg]!, this.session.id);
   }
 
   #checkString(rec: RecordView): number {

@@ -1,5 +1,4 @@
-// CLIENT, all of it but client-side caching: TRACKING and CACHING say that there is none, which GETREDIR and
-// TRACKINGINFO tell too.
+// CLIENT, all of it but client-side caching (client-tracking.ts).
 //
 // What touches the caller's session runs on its acceptor; what concerns other clients asks all acceptors and answers
 // later.
@@ -8,6 +7,7 @@ import { argLong, argOneOf, argText } from './arguments.ts';
 import { BAD_CLIENT_NAME, isClientText } from './client-auth.ts';
 import { type ClientFilter, readClientType } from './client-filter.ts';
 import { clientKillCommand } from './client-kill.ts';
+import { trackingCommands } from './client-tracking.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText } from './errors.ts';
 import { helpReply, subcommandSyntaxText } from './help.ts';
@@ -193,38 +193,6 @@ function clientUnblockCommand(cx: CommandContext): void {
   );
 }
 
-function clientGetRedirCommand(cx: CommandContext): void {
-  cx.reply.integer(-1);
-}
-
-function clientTrackingInfoCommand(cx: CommandContext): void {
-  const reply = cx.reply;
-  reply.mapHeader(3);
-  reply.bulkString('flags');
-  reply.setHeader(1);
-  reply.bulkString('off');
-  reply.bulkString('redirect');
-  reply.integer(-1);
-  reply.bulkString('prefixes');
-  reply.emptyArray();
-}
-
-/** CLIENT TRACKING ON|OFF ...: OFF is what it is. */
-function clientTrackingCommand(cx: CommandContext): void {
-  const which = argOneOf(cx, 2, ['ON', 'OFF']);
-  if (which < 0) cx.syntaxError();
-  else if (which === 0) cx.error('ERR CLIENT TRACKING is not supported by this version of Sabre');
-  else if (cx.argc === 3) cx.reply.ok();
-  else cx.syntaxError();
-}
-
-/** CLIENT CACHING YES|NO: for clients that track keys, which none does. */
-function clientCachingCommand(cx: CommandContext): void {
-  cx.error(
-    'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
-  );
-}
-
 const HELP = [
   'CACHING (YES|NO)',
   '    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.',
@@ -297,9 +265,6 @@ export const clientCommands: FamilyHandlers = {
   'CLIENT|PAUSE': { run: clientPauseCommand, place: Place.Supervisor },
   'CLIENT|UNPAUSE': { run: clientUnpauseCommand, place: Place.Supervisor },
   'CLIENT|UNBLOCK': { run: clientUnblockCommand, place: Place.Connection },
-  'CLIENT|GETREDIR': { run: clientGetRedirCommand, place: Place.Connection },
-  'CLIENT|TRACKINGINFO': { run: clientTrackingInfoCommand, place: Place.Connection },
-  'CLIENT|TRACKING': { run: clientTrackingCommand, place: Place.Connection },
-  'CLIENT|CACHING': { run: clientCachingCommand, place: Place.Connection },
+  ...trackingCommands,
   'CLIENT|HELP': { run: (cx) => helpReply(cx, 'CLIENT', HELP), place: Place.InPlace },
 };

@@ -44,6 +44,7 @@ function swapDatabases(cx: CommandContext): void {
       touchSwapped(cx, shards, a, b);
       if (cx.keyspace.size(a) + cx.keyspace.size(b) > 0) voidSnapshot(cx.keyspace, VoidReason.Swapped);
       for (const shard of shards) shard.index.swap(a, b);
+      cx.keyspace.tracker?.flushed(cx.session.id);
     }
     shards[0]!.count(ShardCounter.Dirty, 1);
     tellVerbatim(cx);
@@ -87,6 +88,7 @@ function flush(cx: CommandContext, db: number): void {
     if (db === ALL_DATABASES) voidSnapshot(cx.keyspace, VoidReason.FlushedAll);
     else if (cx.keyspace.size(db) > 0) voidSnapshot(cx.keyspace, VoidReason.Flushed);
     for (const shard of shards) shard.count(ShardCounter.Dirty, flushDatabase(shard, db, lazy));
+    cx.keyspace.tracker?.flushed(cx.session.id);
     tellVerbatim(cx);
     if (db !== ALL_DATABASES || !savesItself(cx)) cx.reply.ok();
     else cx.request('call-persistence', { method: 'save-flushed' });

@@ -8,6 +8,7 @@ import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import type { AclApi } from './identity.ts';
 import type { PubSub } from './pubsub-api.ts';
 import type { CommandTable } from './table.ts';
+import type { Tracking } from './tracking-api.ts';
 
 /** Writes the reply of a deferred command. Runs on the connection's own thread, `reply.resp` is set. */
 export type ReplyFunction = (reply: ReplyWriter) => void;
@@ -50,6 +51,8 @@ export interface ServerApi {
   readonly threadName: string;
   /** Absent where nobody can subscribe. */
   readonly pubsub?: PubSub;
+  /** Absent where nobody can cache keys. */
+  readonly tracking?: Tracking;
   /**
    * Calls a method of the supervisor (server/control-methods.ts lists them).
    * @returns its result (structured clone)

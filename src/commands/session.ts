@@ -45,6 +45,17 @@ export class Session {
   subscribed = false;
   /** To what; null for nothing, and on shard workers. */
   subscriptions: Subscriptions | null = null;
+  /** CLIENT TRACKING: bits of Track. On a shard worker a copy. */
+  tracking = 0;
+  /** Id of the client that is told of changes in its place, 0: none; and the number of that one's acceptor. */
+  redirect = 0;
+  redirectHome = -1;
+  /** Prefixes of BCAST, sorted; latin1. */
+  prefixes: readonly string[] | null = null;
+  /** It has been in CLIENT TRACKING at some time. */
+  hasTracked = false;
+  /** Number of its acceptor. */
+  home = 0;
   /** Remote and local address as CLIENT LIST prints them. */
   address: string;
   localAddress: string;

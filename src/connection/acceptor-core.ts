@@ -24,6 +24,7 @@ import { RingConsumer, RingProducer } from '../memory/ring.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
 import type { Exchange } from '../pubsub/exchange.ts';
+import type { Tracker } from '../tracking/tracker.ts';
 import { ClientRegistry, clientMethods } from './client-registry.ts';
 import { Connection } from './connection.ts';
 import { ReplyGate } from './reply-gate.ts';
@@ -82,6 +83,7 @@ export class AcceptorCore {
   /** The connection whose commands are being run. */
   running: Connection | null = null;
   readonly exchange: Exchange;
+  readonly tracker: Tracker;
   rateCommands = 0;
   rateBytes = 0;
   rateLimited = false;
@@ -120,11 +122,14 @@ export class AcceptorCore {
       'pubsub-names': ({ kind, pattern }: { kind: ChannelKind; pattern: string | null }) =>
         this.exchange.names(kind, pattern),
       'monitor-lines': (lines: MonitorLines) => this.#feedMonitors(lines),
+      'client-home': (id: number) => this.tracker.homeOf(id),
       ...bindMethods(this),
     });
     this.stats = this.thread.stats;
     this.exchange = this.thread.pubsub!;
     this.exchange.serve((session) => this.registry.connectionOf(session.id));
+    this.tracker = this.thread.tracking!;
+    this.tracker.serve(this.thread.config, (id) => this.registry.find(id));
     this.table = this.thread.table;
     const evictor = new Evictor(this.thread.keyspace, this.thread.config, this.thread.stats);
     const events = new ThreadEvents(this.thread.reporter, () => evictUntilRoom(evictor, false));
@@ -218,6 +223,7 @@ export class AcceptorCore {
     if (connection.mayWaitForKeys) this.leave(connection.number);
     this.registry.remove(connection.session.id);
     this.exchange.forget(connection.session);
+    this.tracker.forget(connection.session);
     this.#endTransaction(connection);
     if (connection.session.monitor) Atomics.sub(this.#control, GlobalWord.Monitors, 1);
     Atomics.sub(this.#control, GlobalWord.Clients, 1);
@@ -420,6 +426,7 @@ export class AcceptorCore {
     const session = new Session(id, address, local, unix, Date.now());
     session.authenticated = !acl.authRequired;
     session.identity = acl.defaultUser;
+    session.home = this.thread.start.number;
     this.#lastNumber = (this.#lastNumber + 1) & 0x7fffffff;
     const connection = new Connection(this, this.#lastNumber, session, socket);
     this.#connections.set(connection.number, connection);

@@ -6,9 +6,10 @@ import { type ClientFilter, clientMatches } from '../commands/client-filter.ts';
 import { type ClientBuffers, clientLine } from '../commands/client-line.ts';
 import type { Session } from '../commands/session.ts';
 import type { PushTarget } from '../pubsub/hub.ts';
+import type { TrackingTarget } from '../tracking/hub.ts';
 
 /** What a connection offers. */
-export interface RegisteredClient extends ClientBuffers, PushTarget {
+export interface RegisteredClient extends ClientBuffers, PushTarget, TrackingTarget {
   readonly session: Session;
   /** Closes at once; replies that it has not taken are lost. */
   kill(): void;
@@ -35,6 +36,11 @@ export class ClientRegistry {
 
   remove(id: number): void {
     this.#clients.delete(id);
+  }
+
+  /** The connection of a client, undefined if it is not there. */
+  find(id: number): RegisteredClient | undefined {
+    return this.#clients.get(id);
   }
 
   /** The connection of a client that is there. */

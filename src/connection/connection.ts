@@ -25,6 +25,7 @@ import {
   hasExecuted,
   repliesEnd,
   requestOf,
+  wasReplyDue,
 } from '../execution/hand-over.ts';
 import { Stat } from '../metrics/stats.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
@@ -72,6 +73,10 @@ export class Connection {
   #failure = 0;
   #unwrittenFailure = 0;
   #closesWhenWritten = false;
+  /** Invalidations that wait for the reply in front of them. */
+  #invalidations: Buffer[] | null = null;
+  /** Replies to the client, which had waited, that are known to be on their way; -1: one has come before this was known. */
+  #repliesDue = 0;
   /** Closes once it has the answer that it waits for. */
   closesAfterAnswer = false;
   totalInput = 0;
@@ -92,6 +97,10 @@ export class Connection {
 
   get closed(): boolean {
     return this.#closed;
+  }
+  /** Whether nothing can be sent to it any more. */
+  get gone(): boolean {
+    return this.#closed || this.#closing;
   }
   /** File descriptor of the socket, for CLIENT LIST; -1 where Node's handle does not tell. */
   get fd(): number {
@@ -145,9 +154,33 @@ export class Connection {
     else this.#write(bytes);
   }
 
+  /**
+   * Writes an invalidation (CLIENT TRACKING), behind the replies that are under way: the client must not get a value after it was
+   * told to forget it.
+   */
+  pushInvalidation(bytes: Buffer): void {
+    if (this.#closed || this.#closing) return;
+    const isUnanswered = this.#waiting === Waiting.Worker || this.#waiting === Waiting.Deferred;
+    if (isUnanswered || this.#repliesDue > 0) (this.#invalidations ??= []).push(bytes);
+    else this.push(bytes);
+  }
+
+  replyIsDue(): void {
+    this.#repliesDue++;
+  }
+
+  /** Writes the invalidations that have waited. */
+  #writeInvalidations(): void {
+    const held = this.#invalidations;
+    if (held === null || this.#repliesDue > 0) return;
+    this.#invalidations = null;
+    for (const bytes of held) this.#write(bytes);
+  }
+
   /** A shard worker is done with the input it was handed. */
   handedBack(message: Buffer): void {
-    if (this.#closed) return;
+    if (this.session.tracking !== 0) this.#core.exchange.receive();
+    if (this.#closed || this.#closing) return;
     const back = decodeHandBack(message);
     this.session.db = back.db;
     applySessionFlags(this.session, back.flags);
@@ -157,6 +190,8 @@ export class Connection {
     const gapped = back.status === HandOverStatus.Gaps ? (requestOf(message).payload as GappedReply) : null;
     const whole = gapped === null ? end : HAND_OVER_HEADER + gapped.from;
     if (whole > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER, whole));
+    if (wasReplyDue(back.flags)) this.#repliesDue--;
+    if (back.status !== HandOverStatus.Ask && gapped === null) this.#writeInvalidations();
     if (hasExecuted(back.flags)) this.#endTransaction(gapped === null);
     this.#reader.skip(back.consumed);
     if (this.#core.rateLimited) this.#limitRate(back.commands, back.consumed);
@@ -304,6 +339,7 @@ export class Connection {
         this.#handOver(true);
         break;
       case BatchEnd.Deferred:
+        if (core.executor.cx.pushed.length > 0) this.#invalidations = core.executor.cx.pushed.splice(0);
         this.#waiting = Waiting.Deferred;
         this.#await(core.executor.cx.deferred!, core.executor.cx.closeAfterReply);
         break;
@@ -335,6 +371,7 @@ export class Connection {
       write(reply);
       if (this.session.replyMode !== ReplyMode.On) applyReplyMode(core.executor.cx, this.session, 0);
       this.#flush();
+      this.#writeInvalidations();
       if (closes || this.closesAfterAnswer) this.closeAfterWriting();
       else this.#goOn();
     };

@@ -65,7 +65,7 @@ export class Batch {
   run(reader: RequestReader, session: Session, commandsMax: number): BatchEnd {
     const parser = this.#parser;
     const cx = this.#cx;
-    cx.session = session;
+    this.#executor.runsFor(session);
     cx.db = session.db;
     cx.reply.resp = session.resp;
     this.commands = 0;
@@ -92,8 +92,13 @@ export class Batch {
       if (outcome !== Outcome.Deferred && session.replyMode !== ReplyMode.On)
         applyReplyMode(cx, session, cx.keepsReply ? cx.reply.length : mark);
       cx.keepsReply = false;
-      if (cx.pushed.length > 0) appendPushed(cx);
+      // Behind a reply that is yet to come, the connection puts it.
       if (outcome === Outcome.Deferred || outcome === Outcome.Gaps) return outcome;
+      if (cx.pushed.length > 0) {
+        appendPushed(cx);
+        // What the acceptor has for the client comes in between.
+        if (this.#executor.onWorker && outcome !== Outcome.Close) return BatchEnd.TurnOver;
+      }
       if (outcome === Outcome.Close) return BatchEnd.Close;
       if (cx.reply.length > REPLY_BYTES) return BatchEnd.ReplyFull;
       if (this.commands >= commandsMax) return BatchEnd.TurnOver;

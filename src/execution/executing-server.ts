@@ -2,7 +2,10 @@
 
 import type { ThreadAcl } from '../acl/thread-acl.ts';
 import type { ServerApi } from '../commands/server-api.ts';
+import type { Tracker } from '../tracking/tracker.ts';
 
 export interface ExecutingServer extends ServerApi {
   readonly acl: ThreadAcl;
+  /** Absent where nobody can cache. */
+  readonly tracking?: Tracker;
 }

@@ -21,6 +21,7 @@ import { endTransaction } from '../commands/family-transaction.ts';
 import { replyUnknown } from '../commands/help.ts';
 import { Denial } from '../commands/identity.ts';
 import type { ServerApi } from '../commands/server-api.ts';
+import type { Session } from '../commands/session.ts';
 import {
   type Command,
   CommandFlag,
@@ -29,6 +30,7 @@ import {
   KeyPlan,
   Place,
 } from '../commands/table.ts';
+import { Track } from '../commands/tracking-api.ts';
 import type { Transaction } from '../commands/transaction.ts';
 import { tellAfterFailure } from '../commands/whole-effects.ts';
 import { isAwaited } from '../keyspace/awaited.ts';
@@ -38,6 +40,7 @@ import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { GlobalWord, PauseMode, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
+import { endCaching, type Tracker } from '../tracking/tracker.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { ExecutingServer } from './executing-server.ts';
 import { KeyLocks } from './key-locks.ts';
@@ -93,6 +96,7 @@ export class Executor implements WaiterTimes {
   readonly #server: ServerApi;
   readonly #acl: ThreadAcl;
   readonly #worker: boolean;
+  readonly #tracker: Tracker | null;
   readonly #control: Int32Array;
   readonly #group = new Int32Array(TIMED_GROUP);
   #grouped = 0;
@@ -134,6 +138,7 @@ export class Executor implements WaiterTimes {
     this.#server = server;
     this.#acl = server.acl;
     this.#worker = worker;
+    this.#tracker = server.tracking ?? null;
     this.#control = keyspace.memory.control;
     this.precise = worker;
     if (worker) this.cx.pause = this.#locks;
@@ -182,6 +187,18 @@ export class Executor implements WaiterTimes {
     this.cx.pubsub.wake();
     this.ahead.clear();
     this.#keyspace.meter.flush();
+    this.#tracker?.runsFor(null);
+  }
+
+  /** Whether this is a shard worker's. */
+  get onWorker(): boolean {
+    return this.#worker;
+  }
+
+  /** Says whose commands run until end(). */
+  runsFor(session: Session): void {
+    this.cx.session = session;
+    this.#tracker?.runsFor(session);
   }
 
   /** Runs the command that `parser` has parsed, for the session in cx.session. */
@@ -198,6 +215,7 @@ export class Executor implements WaiterTimes {
     const command = this.#find();
     if (command === null) {
       if (transaction !== null) transaction.failed = true;
+      else session.tracking &= ~Track.Caching;
       return this.#isAttack() ? Outcome.Attack : Outcome.Done;
     }
     cx.command = command;
@@ -334,6 +352,7 @@ export class Executor implements WaiterTimes {
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
     // Also of a command that is handed over: what it has deleted because its time had come.
     if (effects.wanted) this.#changes!.append(cx);
+    if (cx.session.tracking !== 0) this.#track(command);
     if (cx.blocks) return this.#wait(command, mark);
     if (cx.handedOver) {
       this.#locks.unlock();
@@ -353,6 +372,16 @@ export class Executor implements WaiterTimes {
     }
     if (cx.deferred !== null || cx.requested !== null) return Outcome.Deferred;
     return cx.closeAfterReply ? Outcome.Close : Outcome.Done;
+  }
+
+  /** The command of a client that tracks keys has run: remembers which, unless it will run again elsewhere. */
+  #track(command: Command): void {
+    const { cx } = this;
+    if (cx.handedOver || (cx.blocks && this.#waiters === null)) return;
+    const { keyArgs, keyCount } = this.#locks;
+    const keys = command.keyPlan === KeyPlan.None ? 0 : keyCount;
+    if (cx.blocks) this.#tracker!.ranQueued(cx, keyArgs, keys);
+    else this.#tracker!.ranCommand(cx, keyArgs, keys);
   }
 
   /** Calls the handler of the command in the context. What it needs is locked. */
@@ -524,6 +553,7 @@ export class Executor implements WaiterTimes {
       this.#tellMonitors(command);
       text = `EXECABORT Transaction discarded because of: ${text.replace(/^ERR /, '')}`;
     } else if (transaction !== null) transaction.failed = true;
+    endCaching(cx);
     cx.error(text);
     this.#server.stats.countCommand(command.id, CommandStat.Rejected);
     return Outcome.Done;

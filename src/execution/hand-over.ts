@@ -3,7 +3,7 @@
 //   acceptor -> worker: run this input for that client       worker -> acceptor: what came of it
 //     0  connection (number of the acceptor's)                 0  connection
 //     1  database                                              1  database
-//     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags (subscribed << 9: only to a worker; EXEC has run << 10: only back)
+//     2  flags: protocol | ReplyMode << 4 | no-touch << 8      2  flags (subscribed << 9: only to a worker; EXEC has run << 10: only back) | Track << 16
 //     3  client id, low word   4  high word                    3  bytes of input done
 //     5  bytes of name         6  bytes of address             4  status (HandOverStatus)
 //     7  kind (HandOverKind)                                   5  commands run   6  id of the last command   7  bytes of request
@@ -15,6 +15,7 @@
 
 import type { ControlRequest } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
+import { TRACK_BITS, Track } from '../commands/tracking-api.ts';
 import { takeTransaction } from '../commands/transaction.ts';
 import { Watches } from '../commands/watches.ts';
 
@@ -54,6 +55,9 @@ export const HandOverKind = {
 const NO_TOUCH = 1 << 8;
 const SUBSCRIBED = 1 << 9;
 const EXECUTED = 1 << 10;
+const REPLY_WAS_DUE = 1 << 11;
+const TRACKING_SHIFT = 16;
+const TRACKING_MASK = 2 ** TRACK_BITS - 1;
 /** The length of a transaction. */
 const LENGTH_BYTES = 4;
 
@@ -63,7 +67,8 @@ export function sessionFlags(session: Session): number {
     (session.replyMode << 4) |
     (session.noTouch ? NO_TOUCH : 0) |
     (session.subscribed ? SUBSCRIBED : 0) |
-    (session.executed ? EXECUTED : 0)
+    (session.executed ? EXECUTED : 0) |
+    (session.tracking << TRACKING_SHIFT)
   );
 }
 
@@ -71,6 +76,18 @@ export function applySessionFlags(session: Session, flags: number): void {
   session.resp = flags & 15;
   session.replyMode = (flags >> 4) & 15;
   session.noTouch = (flags & NO_TOUCH) !== 0;
+  const { Caching } = Track;
+  session.tracking = (session.tracking & ~Caching) | ((flags >> TRACKING_SHIFT) & Caching);
+}
+
+/** Flags of the reply to a client that has waited. @param replyWasDue see wasReplyDue() */
+export function servedFlags(session: Session, replyWasDue: boolean): number {
+  return sessionFlags(session) | (replyWasDue ? REPLY_WAS_DUE : 0);
+}
+
+/** Whether the acceptor was, or is yet to be, told of this reply by TrackingTarget.replyIsDue. */
+export function wasReplyDue(flags: number): boolean {
+  return (flags & REPLY_WAS_DUE) !== 0;
 }
 
 /** Whether flags from a worker say that an EXEC has run. */
@@ -138,7 +155,8 @@ export interface HandOver {
   readonly inputAt: number;
 }
 
-export function decodeHandOver(message: Buffer, now: number): HandOver {
+/** @param home number of the acceptor that it is from */
+export function decodeHandOver(message: Buffer, home: number, now: number): HandOver {
   const nameLen = message.readInt32LE(20);
   const addressLen = message.readInt32LE(24);
   const nameAt = HAND_OVER_HEADER;
@@ -151,10 +169,12 @@ export function decodeHandOver(message: Buffer, now: number): HandOver {
     false,
     now,
   );
+  session.home = home;
   session.name = message.toString('latin1', nameAt, addressAt);
   session.db = message.readInt32LE(4);
   applySessionFlags(session, message.readInt32LE(8));
   session.subscribed = (message.readInt32LE(8) & SUBSCRIBED) !== 0;
+  session.tracking = (message.readInt32LE(8) >> TRACKING_SHIFT) & TRACKING_MASK;
   return {
     connection: message.readInt32LE(0),
     user: message.readInt32LE(32),

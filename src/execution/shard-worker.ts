@@ -181,7 +181,7 @@ export class ShardWorker {
   #runFor(acceptor: number, message: Buffer): void {
     const executor = this.#executor;
     const { reply } = executor.cx;
-    const { connection, user, session, inputAt } = decodeHandOver(message, Date.now());
+    const { connection, user, session, inputAt } = decodeHandOver(message, acceptor, Date.now());
     // One that is not known here, or no more, may do nothing: the acceptor gets its work back.
     session.identity = this.thread.acl.users.byId(user) ?? this.thread.acl.stranger;
     const reader = new RequestReader();
@@ -258,6 +258,7 @@ export class ShardWorker {
       for (let db = 0; db < keyspace.memory.databaseCount; db++) flushDatabase(locked, db, false);
       locked.release();
     }
+    keyspace.tracker?.flushed(0);
   }
 
   #unblock({ id, withError }: UnblockRequest): boolean {

@@ -16,6 +16,7 @@ import { type StatBuffers, Stats } from '../metrics/stats.ts';
 import { Exchange, type ExchangeBuffers } from '../pubsub/exchange.ts';
 import { KeyPublisher } from '../pubsub/key-publisher.ts';
 import { SnapshotSaver } from '../rdb/snapshot-saver.ts';
+import { Tracker, type TrackingBuffers } from '../tracking/tracker.ts';
 import { ChangeLog } from './change-log.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ControlPort, type Methods } from './control-port.ts';
@@ -55,6 +56,7 @@ export interface ThreadStart {
   readonly changeRings: readonly SharedArrayBuffer[];
   readonly persistenceThread: number;
   readonly exchange: ExchangeBuffers;
+  readonly tracking: TrackingBuffers;
 }
 
 export class ThreadContext implements ServerApi {
@@ -71,6 +73,8 @@ export class ThreadContext implements ServerApi {
   readonly reporter: Reporter;
   /** Not on the persistence worker. */
   readonly pubsub?: Exchange;
+  /** Not on the persistence worker. */
+  readonly tracking?: Tracker;
   /** Not on the persistence worker. */
   readonly changes: ChangeLog | null;
 
@@ -95,8 +99,12 @@ export class ThreadContext implements ServerApi {
             start.persistenceThread,
             role === 'acceptor',
           );
-    if (this.changes !== null)
-      this.pubsub = new Exchange(start.exchange, { ...start, control: this.keyspace.memory.control });
+    if (this.changes !== null) {
+      const place = { ...start, control: this.keyspace.memory.control };
+      this.pubsub = new Exchange(start.exchange, place);
+      this.tracking = new Tracker(start.tracking, this.pubsub, place);
+      this.keyspace.tracker = this.tracking;
+    }
     if (this.changes !== null)
       this.keyspace.saver = new SnapshotSaver(this.keyspace, this.config, this.changes);
     if (this.changes !== null) this.keyspace.deletions = new DeletionLog(this.changes, this.config);

@@ -17,6 +17,7 @@ import { Denial } from '../commands/identity.ts';
 import type { ReplyFunction } from '../commands/server-api.ts';
 import { ReplyMode, type Session } from '../commands/session.ts';
 import { type Command, CommandFlag, IN_PLACE_WORK_MAX, KeyPlan, Place } from '../commands/table.ts';
+import { Track } from '../commands/tracking-api.ts';
 import { dropTransaction, QueuedCommand, type Transaction } from '../commands/transaction.ts';
 import { unwatchAll } from '../commands/watches.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -41,7 +42,9 @@ const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 const RULES_CHANGED =
   'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: ';
 /** Of the connection, but known to shard workers, which send them back. */
-const TRAVELLING: ReadonlySet<string> = new Set(['client|reply', 'client|no-touch']);
+const TRAVELLING: ReadonlySet<string> = new Set(['client|reply', 'client|no-touch', 'client|caching']);
+
+const NO_KEYS = new Int32Array(0);
 
 /** What of an executor a transaction uses. */
 export interface TransactionParts {
@@ -123,6 +126,7 @@ export class Transactions {
       dropTransaction(transaction);
       session.transaction = null;
     }
+    if (session.tracking !== 0) this.#parts.server.tracking!.ranCommand(cx, NO_KEYS, 0);
     return outcome;
   }
 
@@ -396,7 +400,9 @@ export class Transactions {
     executor.invoke(command);
     if (cx.handedOver || cx.blocks)
       throw new Error(`'${command.name}' in a transaction ${cx.blocks ? 'waits' : 'was handed over'}`);
-    if (cx.dirty !== 0) this.#parts.locks.countDirty(cx.dirty);
+    const { locks, server } = this.#parts;
+    if (cx.dirty !== 0) locks.countDirty(cx.dirty);
+    if (session.tracking !== 0) server.tracking!.ranQueued(cx, locks.keyArgs, locks.keyCount);
     if (cx.effects.wanted) this.#gather.append(cx);
     executor.ran(command, started);
   }
@@ -458,8 +464,20 @@ export class Transactions {
     const run = (word: number) => this.#runLeft(session, transaction, word);
     const write = await fillGaps(this.#parts.server, bytes, gaps, run);
     session.transaction = null;
+    // What was read behind a CLIENT TRACKING that comes into force only now, is not remembered.
+    const remembers = (session.tracking & Track.Broadcast) === 0;
+    if (remembers && gaps.some(({ word }) => this.#isTracking(transaction, word)))
+      this.#parts.server.tracking!.tellAll(session);
+    session.tracking &= ~Track.Caching;
     dropTransaction(transaction);
     return write;
+  }
+
+  #isTracking(transaction: Transaction, word: number): boolean {
+    const kept = new KeptCommand(this.#executor.cx, this.#parts.locks);
+    const { name } = this.#load(transaction, word);
+    kept.restore();
+    return name === 'client|tracking';
   }
 
   /** Runs one command between batches. */

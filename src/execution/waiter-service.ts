@@ -24,10 +24,11 @@ import type { LockedShard } from '../keyspace/shard.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import { CommandStat, Stat } from '../metrics/stats.ts';
+import { endCaching } from '../tracking/tracker.ts';
 import { applyReplyMode } from './batch.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { ExecutingServer } from './executing-server.ts';
-import { encodeHandBack, HandOverStatus, sessionFlags } from './hand-over.ts';
+import { encodeHandBack, HandOverStatus, servedFlags } from './hand-over.ts';
 import { Waiter } from './waiter.ts';
 import { type AwaitedKey, WaitingRoom } from './waiting-room.ts';
 
@@ -184,6 +185,9 @@ export class WaiterService {
     if (cx.effects.wanted) cx.effects.reset();
     cx.failed = false;
     cx.blocks = false;
+    const { tracking } = this.#server;
+    const runsFor = tracking?.session ?? null;
+    if (tracking !== undefined) tracking.session = waiter.session;
     try {
       waiter.command.handler!(cx);
     } catch (error) {
@@ -193,13 +197,17 @@ export class WaiterService {
       cx.error(ErrorText.OutOfMemory);
       if (cx.effects.wanted) tellAfterFailure(cx, waiter.keyArgs, waiter.keyArgs.length);
     }
+    if (tracking !== undefined) tracking.session = runsFor;
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
     if (cx.effects.wanted) this.#changes!.append(cx);
+    const tracks = waiter.session.tracking !== 0 && !cx.blocks;
+    const replyIsDue = tracks && tracking!.ranWaiting(cx, waiter.keyArgs);
+    if (tracks) endCaching(cx);
     if (cx.blocks) {
       cx.reply.reset();
       return;
     }
-    this.#end(waiter, cx.failed);
+    this.#end(waiter, cx.failed, replyIsDue);
     const usec = (performance.now() - started) * 1000;
     this.#server.stats.timed(waiter.command.id, usec, 1);
     times.timed(cx, usec);
@@ -217,8 +225,8 @@ export class WaiterService {
     return true;
   }
 
-  /** Ends a wait with the reply that is written. */
-  #end(waiter: Waiter, failed: boolean): void {
+  /** Ends a wait with the reply that is written. @param replyIsDue whether the acceptor is told of it on another way, too */
+  #end(waiter: Waiter, failed: boolean, replyIsDue = false): void {
     const { stats } = this.#server;
     const { session, command } = waiter;
     const { reply } = this.#cx;
@@ -230,7 +238,7 @@ export class WaiterService {
     const back = {
       connection: waiter.connection,
       db: session.db,
-      flags: sessionFlags(session),
+      flags: servedFlags(session, replyIsDue),
       consumed: 0,
       status: HandOverStatus.Served,
       commands: 1,

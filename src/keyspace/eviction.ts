@@ -391,6 +391,7 @@ export class Evictor {
     if (deletions?.wanted) deletions.keyEvicted(this.#view);
     if ((events.flags & NotifyFlag.Evicted) !== 0)
       events.tell('evicted', db, this.#view.bytes, this.#view.keyOffset, this.#view.keyLength);
+    this.#keyspace.noticeGone(this.#view);
     shard.remove(this.#view);
     shard.count(ShardCounter.Evicted, 1);
     return true;

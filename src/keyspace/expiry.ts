@@ -215,6 +215,7 @@ export class Expirer {
       shard.meet(view, db, slot, this.#hashes[i]!, this.#refs[i]!);
       told?.keyExpired(view);
       if (notified) events.tell('expired', db, view.bytes, view.keyOffset, view.keyLength);
+      this.#keyspace.noticeGone(view);
       shard.remove(view);
     }
     shard.count(ShardCounter.Expired, this.#refs.length);
@@ -288,7 +289,10 @@ export class Expirer {
       this.#expired += view.removed;
       removed += view.removed;
     } while (from !== 0 && view.size > 0 && performance.now() < deadline);
-    if (removed > 0) this.#notify(NotifyFlag.Hash, 'hexpired');
+    if (removed > 0) {
+      this.#keyspace.noticeGone(view.rec);
+      this.#notify(NotifyFlag.Hash, 'hexpired');
+    }
     if (view.size === 0) {
       this.#notify(NotifyFlag.Generic, 'del');
       shard.remove(view.rec);

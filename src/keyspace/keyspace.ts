@@ -8,8 +8,10 @@ import { AccessClock } from './access.ts';
 import type { DeletionTarget } from './deletions.ts';
 import { KeyEvents } from './key-events.ts';
 import { seedKeyHash } from './key-hash.ts';
+import type { RecordView } from './record.ts';
 import { Shard } from './shard.ts';
 import type { RecordSaver } from './snapshot.ts';
+import type { KeyTracker } from './tracked.ts';
 
 export class Keyspace {
   readonly memory: SharedMemory;
@@ -23,6 +25,8 @@ export class Keyspace {
   saver: RecordSaver | null = null;
   /** What happens to keys, for those who have asked. */
   readonly events = new KeyEvents();
+  /** Tells clients that cache keys; null where there are none ever. */
+  tracker: KeyTracker | null = null;
   /** Who learns of what this thread deletes without a command; null if nobody ever does. */
   deletions: DeletionTarget | null = null;
 
@@ -51,6 +55,12 @@ export class Keyspace {
   setReplayTime(now: number): void {
     this.now = 0;
     this.clock.setTime(now);
+  }
+
+  /** A key is about to go by itself, or has changed so: because of its time, or for want of memory. Its shard is locked. */
+  noticeGone(rec: RecordView): void {
+    if (this.memory.control[GlobalWord.Noticing] === 0) return;
+    this.tracker?.changed(rec.bytes, rec.keyOffset, rec.keyLength, 0);
   }
 
   /** Keys of a database; each shard's count is exact, their sum is not a point in time. */

@@ -1,6 +1,7 @@
 // Which keys clients have WATCHed, and how often each has changed since: what every thread must see of it.
 //
-//   control       GlobalWord.Watching: how many keys are watched, in all; nearly always 0
+//   control       GlobalWord.Watching: how many keys are watched, in all; nearly always 0. Counted in GlobalWord.Noticing, too,
+//                 which is what writers look at
 //   shard header  ShardWord.Watched: how many of them lie in this shard
 //   watches       for each shard, in words:
 //                   0  entries that were ever in use   1  first free entry (0: none)   2, 3  -
@@ -54,6 +55,7 @@ export function watchKey(memory: SharedMemory, db: number, slot: number, hash: n
   if (Atomics.add(words, entryWord(shard, entry) + Entry.Watchers, 1) === 0) {
     Atomics.add(memory.control, shardWord(shard, ShardWord.Watched), 1);
     Atomics.add(memory.control, GlobalWord.Watching, 1);
+    Atomics.add(memory.control, GlobalWord.Noticing, 1);
   }
   return entry;
 }
@@ -64,6 +66,7 @@ export function unwatchKey(memory: SharedMemory, slot: number, entry: number): v
   if (Atomics.sub(memory.watches, entryWord(shard, entry) + Entry.Watchers, 1) !== 1) return;
   Atomics.sub(memory.control, shardWord(shard, ShardWord.Watched), 1);
   Atomics.sub(memory.control, GlobalWord.Watching, 1);
+  Atomics.sub(memory.control, GlobalWord.Noticing, 1);
 }
 
 /** How often the key of an entry has changed, modulo 2^32. Exact with the lock of its shard held. */

@@ -93,6 +93,13 @@ export const GlobalWord = {
   /** Keys that clients have WATCHed, in all: see keyspace/watched.ts; and these clients. Writers read it with Awaited. */
   Watching: 673,
   WatchingClients: 674,
+  /**
+   * Who has to learn of every key that changes: keys that are WATCHed, clients that track keys, and acceptors with keys left that
+   * such clients have read. While it is 0, nobody has, and writers look at nothing else.
+   */
+  Noticing: 675,
+  /** Clients in CLIENT TRACKING. */
+  TrackingClients: 676,
   /** 1: a shard has its GoneMark set. */
   AwaitedGone: 704,
   /** Thread id of the worker that keeps the waiting clients. */

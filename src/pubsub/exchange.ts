@@ -65,6 +65,10 @@ export class Exchange implements PubSub {
   #hub: Hub | null = null;
   #log: PatternLog | null = null;
   #receiver: PostReceiver | null = null;
+  /** Called when some mail was received. */
+  afterMail: (() => void) | null = null;
+  /** Takes messages that are no published ones: their first byte is not a ChannelKind. */
+  otherwise: ((message: Buffer) => void) | null = null;
 
   constructor(buffers: ExchangeBuffers, place: ExchangePlace) {
     const { control, thread, acceptorThreads, workerThreads } = place;
@@ -89,7 +93,7 @@ export class Exchange implements PubSub {
       control,
       this.#self,
       [...acceptorThreads, ...workerThreads],
-      (message) => deliver(hub, message),
+      (message) => this.#deliver(hub, message),
     );
   }
 
@@ -99,7 +103,9 @@ export class Exchange implements PubSub {
    */
   receive(): void {
     const receiver = this.#receiver!;
-    if (receiver.hasMail) receiver.receive();
+    if (!receiver.hasMail) return;
+    receiver.receive();
+    this.afterMail?.();
   }
 
   get heard(): boolean {
@@ -139,6 +145,26 @@ export class Exchange implements PubSub {
         receiver.hold(ticket, encode(kind, source, channelOff, channelLen, message, messageOff, messageLen));
     }
     return receivers;
+  }
+
+  /**
+   * Sends a message that is no published one to an acceptor, in the same order; to this one, too.
+   * @param message from messageBuffer()
+   */
+  mail(acceptor: number, message: Buffer): void {
+    if (acceptor !== this.#self) {
+      this.post.send(acceptor, message);
+      return;
+    }
+    const ticket = this.post.ticket(acceptor);
+    const receiver = this.#receiver!;
+    if (receiver.isNext(ticket)) this.otherwise!(message);
+    else receiver.hold(ticket, message);
+  }
+
+  #deliver(hub: Hub, message: Buffer): void {
+    if (message[MESSAGE_AT]! < CHANNEL_KINDS) deliver(hub, message);
+    else this.otherwise!(message);
   }
 
   receivers(kind: ChannelKind, name: Buffer, off: number, len: number): number {

@@ -125,6 +125,11 @@ export class PatternSet {
     this.#thread = thread;
   }
 
+  /** How many there are, as of the last catchUp(). */
+  get size(): number {
+    return this.#patterns.size;
+  }
+
   /** All patterns as of the last catchUp(). */
   get patterns(): MapIterator<KnownPattern> {
     return this.#patterns.values();

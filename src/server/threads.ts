@@ -14,6 +14,7 @@ import { allocateRing } from '../memory/ring.ts';
 import type { SharedBuffers } from '../memory/shared-memory.ts';
 import type { StatBuffers } from '../metrics/stats.ts';
 import { allocateExchange } from '../pubsub/exchange.ts';
+import { allocateTracking } from '../tracking/tracker.ts';
 
 /** Measured with values of 1 MB: a third to a half less time than rings of 256 KiB, whose sides wait for each other more. */
 const RING_BYTES = 1024 * 1024;
@@ -68,7 +69,8 @@ export class Threads {
       allocateChangeRing(CHANGE_RING_BYTES),
     );
     const exchange = allocateExchange(acceptors, shardWorkers);
-    const common = { exchange, acceptorThreads, workerThreads, persistenceThread, changeRings: [] };
+    const tracking = allocateTracking(acceptors);
+    const common = { exchange, tracking, acceptorThreads, workerThreads, persistenceThread, changeRings: [] };
     this.persistence = this.#start('persistence', 0, persistenceThread, [], null, { ...common, changeRings });
     for (let i = 0; i < shardWorkers; i++) {
       this.workers.push(
@@ -136,7 +138,7 @@ export class Threads {
     changes: SharedArrayBuffer | null,
     common: Pick<
       ThreadStart,
-      'exchange' | 'acceptorThreads' | 'workerThreads' | 'persistenceThread' | 'changeRings'
+      'exchange' | 'tracking' | 'acceptorThreads' | 'workerThreads' | 'persistenceThread' | 'changeRings'
     >,
   ): ThreadHandle {
     const { memory, stats, seed, config, renames, users, log, facts, methods, fatal } = this.#options;

@@ -97,7 +97,6 @@ describeTopologies('CLIENT', (server) => {
     expect(await client.callError('CLIENT', 'SETINFO', 'lib-name', 'a b')).toBe(
       'ERR lib-name cannot contain spaces, newlines or special characters.',
     );
-    expect(await client.callError('CLIENT', 'TRACKING', 'ON')).toMatch(/not supported/);
   });
 
   it('KILL by id, address, age and type, over all acceptors', async () => {

@@ -23,6 +23,11 @@ function client(id: number, change: Partial<Session> = {}): RegisteredClient & {
     push() {
       throw new Error('nobody publishes here');
     },
+    gone: false,
+    pushInvalidation() {
+      throw new Error('nobody tracks here');
+    },
+    replyIsDue() {},
   };
 }
 
