@@ -402,7 +402,7 @@ export class Transactions {
       throw new Error(`'${command.name}' in a transaction ${cx.blocks ? 'waits' : 'was handed over'}`);
     const { locks, server } = this.#parts;
     if (cx.dirty !== 0) locks.countDirty(cx.dirty);
-    if (session.tracking !== 0) server.tracking!.ranQueued(cx, locks.keyArgs, locks.keyCount);
+    if (cx.session.tracking !== 0) server.tracking!.ranQueued(cx, locks.keyArgs, locks.keyCount);
     if (cx.effects.wanted) this.#gather.append(cx);
     executor.ran(command, started);
   }
