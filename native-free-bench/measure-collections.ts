@@ -23,7 +23,7 @@ import {
   sleep,
   usedMemory,
 } from './measure-parts.ts';
-import type { Sized } from './scenarios.ts';
+import type { Sized } from './scenario-types.ts';
 import type { Server } from './servers.ts';
 
 const PIPELINE = 64;

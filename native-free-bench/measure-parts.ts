@@ -7,7 +7,7 @@ import { serverInfo } from './control.ts';
 import { type RunningLoad, startLoad } from './load/generator.ts';
 import { LOAD_DEFAULTS, type LoadResult, type LoadSpec } from './load/spec.ts';
 import { cpuSeconds } from './process-stats.ts';
-import { CLIENTS, type LoadShape, type Sized } from './scenarios.ts';
+import { CLIENTS, type LoadShape, type Sized } from './scenario-types.ts';
 import type { Server } from './servers.ts';
 
 /** Figures by name. */

@@ -21,7 +21,7 @@ import {
   usedMemory,
 } from './measure-parts.ts';
 import { memoryWithChildren } from './process-stats.ts';
-import type { LoadShape, Sized } from './scenarios.ts';
+import type { LoadShape, Sized } from './scenario-types.ts';
 import type { Server } from './servers.ts';
 
 const POLL_MS = 10;

@@ -8,6 +8,7 @@
 import { askServer } from './control.ts';
 import { KEY, VALUE } from './load/requests.ts';
 import { sampleBeside, sampleCollection } from './measure-collections.ts';
+import { sampleBystander, sampleClients, sampleConnects, samplePublish } from './measure-conversations.ts';
 import {
   cpuPerRequest,
   load,
@@ -26,7 +27,7 @@ import {
 } from './measure-persistence.ts';
 import { cpuSeconds, residentBytes } from './process-stats.ts';
 import { runRedisBenchmark } from './redis-benchmark.ts';
-import { CLIENTS, type Scenario, type Work } from './scenarios.ts';
+import { CLIENTS, type Scenario, type Work } from './scenario-types.ts';
 import { Server, type ServerSpec } from './servers.ts';
 
 /** State shared by the samples of one scenario. */
@@ -258,6 +259,14 @@ export function takeSample(
       return sampleHalfRateSave(work, server, settings, rateFound(state));
     case 'save-memory':
       return sampleSaveMemory(work, server, settings);
+    case 'publish':
+      return samplePublish(work, server, settings);
+    case 'clients':
+      return sampleClients(work, server, settings);
+    case 'connects':
+      return sampleConnects(work, server, settings);
+    case 'bystander':
+      return sampleBystander(work, server, settings);
     case 'idle':
       return sampleIdle(work, server, settings);
     case 'start':

@@ -9,7 +9,7 @@
  */
 
 import { KEY, type MixEntry, VALUE } from './load/requests.ts';
-import type { Group, LoadShape, Metric, Scenario } from './scenarios.ts';
+import type { Group, LoadShape, Metric, Scenario } from './scenario-types.ts';
 
 const VALUE_BYTES = 32;
 const SET: MixEntry[] = [{ command: ['SET', KEY, VALUE], weight: 1 }];

@@ -8,7 +8,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Machine } from './machine.ts';
 import { formatFigure, type RunOutcome, type ScenarioOutcome } from './run.ts';
-import type { Metric, Target } from './scenarios.ts';
+import type { Metric, Target } from './scenario-types.ts';
 import { median, pairedRatios, ratio, spread } from './stats.ts';
 
 /** `ok`; missed: `below` a minimum, `above` a maximum; `none`: no target or nothing to judge; or the scenario failed. */

@@ -10,7 +10,7 @@ import { findHalfRate, preload, type ScenarioState, sampleStart, takeSample, war
 import { type Sample, type Settings, sized } from './measure-parts.ts';
 import { configure } from './measure-persistence.ts';
 import { watchForeignCpu } from './process-stats.ts';
-import type { Group, Scenario } from './scenarios.ts';
+import type { Group, Scenario } from './scenario-types.ts';
 import { commandLine, Server, ServerFailure, type ServerSpec } from './servers.ts';
 
 /** A sample with where it belongs. */

@@ -1,5 +1,6 @@
 /*
- * Everything that is measured, as data: what to run, on how much, and what to reach. (Persistence: persistence.ts.)
+ * Everything that is measured, as data: what to run, on how much, and what to reach. (Persistence: persistence.ts; clients
+ * and messages: conversations.ts.)
  *
  * A group is a pair of freshly started servers (one of each kind compared) with the same data loaded; its scenarios run
  * one after the other on them, in rounds A B A B. Sizes come as full and quick (`--quick`).
@@ -11,91 +12,11 @@
  */
 
 import type { Collection, LongCommandName } from './collections.ts';
+import { CONVERSATION_GROUPS } from './conversations.ts';
 import { KEY, type MixEntry, VALUE } from './load/requests.ts';
-import type { LoadSpec } from './load/spec.ts';
 import { PERSISTENCE_GROUPS } from './persistence.ts';
+import type { Group, LoadShape, Metric, Scenario, Sized } from './scenario-types.ts';
 
-/** A size that depends on how long the run may take. */
-export interface Sized {
-  full: number;
-  quick: number;
-}
-
-export interface Target {
-  kind: 'ratio-min' | 'ratio-max' | 'min' | 'max';
-  value: number;
-}
-
-/** One figure a scenario yields and the table shows. */
-export interface Metric {
-  /** Its name in the samples. */
-  key: string;
-  title: string;
-  unit: 'req/s' | 'µs' | 'ms' | 'B' | 'MB' | '%' | '×';
-  better: 'higher' | 'lower';
-  target?: Target;
-}
-
-/** What a scenario's load differs in from the generator's defaults. */
-export type LoadShape = Pick<LoadSpec, 'pipeline' | 'mix'> &
-  Partial<Pick<LoadSpec, 'connections' | 'distribution' | 'theta' | 'valueBytes'>>;
-
-/** How a sample is taken. */
-export type Work =
-  | {
-      kind: 'redis-benchmark';
-      test: string;
-      /** Words of a command that is none of the tool's own tests. */
-      command?: readonly string[];
-      pipeline: number;
-      requests: Sized;
-      keys: number;
-      valueBytes: number;
-    }
-  | { kind: 'closed'; load: LoadShape; seconds: Sized }
-  | { kind: 'half-rate'; load: LoadShape; seconds: Sized }
-  | { kind: 'memory'; keys: Sized; valueBytes: number }
-  | { kind: 'collection'; collection: Collection; elements: Sized }
-  | { kind: 'beside'; long: LongCommandName; elements: Sized; seconds: Sized; rate: number; keys: number }
-  | { kind: 'log-cost'; load: LoadShape; seconds: Sized }
-  | { kind: 'save-and-load' }
-  | { kind: 'half-rate-save'; load: LoadShape; seconds: Sized }
-  | { kind: 'save-memory'; load: LoadShape; rate: Sized }
-  | { kind: 'start' }
-  | { kind: 'idle'; seconds: Sized };
-
-export interface Scenario {
-  name: string;
-  work: Work;
-  metrics: Metric[];
-  /** Rounds at most: for what hardly varies, or takes long. */
-  roundsMax?: number;
-}
-
-export interface Group {
-  name: string;
-  /** A name for several groups, to choose them by. */
-  family?: string;
-  title: string;
-  /** Arguments for Sabre only. */
-  sabreArgs: string[];
-  /** Directives set on the servers when their keys are loaded, in this order. */
-  config?: Readonly<Record<string, string>>;
-  /** Each server has another of its kind beside it, with the same keys, but without `config`. */
-  twin?: boolean;
-  /** Keys 0 .. n-1 are loaded with SET before the first scenario. */
-  preload?: { keys: Sized; valueBytes: number };
-  /** False: its scenarios start servers of their own. */
-  servers: boolean;
-  /**
-   * always: part of every run. fallback: only where redis-benchmark isn't installed. extra: only when named with
-   * `--only`.
-   */
-  when: 'always' | 'fallback' | 'extra';
-  scenarios: Scenario[];
-}
-
-export const CLIENTS = 50;
 const KEYS = 1_000_000;
 const VALUE_BYTES = 32;
 
@@ -440,6 +361,7 @@ export const GROUPS: Group[] = [
     ],
   },
   ...PERSISTENCE_GROUPS,
+  ...CONVERSATION_GROUPS,
   {
     name: 'default-set',
     title: "redis-benchmark's default tests",

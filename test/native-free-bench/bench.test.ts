@@ -11,6 +11,13 @@ import { KEY, VALUE } from '../../native-free-bench/load/requests.ts';
 import { LOAD_DEFAULTS, type LoadSpec } from '../../native-free-bench/load/spec.ts';
 import { findProgram } from '../../native-free-bench/machine.ts';
 import { preload } from '../../native-free-bench/measure.ts';
+import {
+  messageBytes,
+  sampleBystander,
+  sampleClients,
+  sampleConnects,
+  samplePublish,
+} from '../../native-free-bench/measure-conversations.ts';
 import { sleep } from '../../native-free-bench/measure-parts.ts';
 import {
   configure,
@@ -254,7 +261,7 @@ describe.skipIf(!redisInstalled)('the control connection', () => {
   });
 });
 
-describe.skipIf(!redisInstalled)('samples of persistence, on redis-server', () => {
+describe.skipIf(!redisInstalled)('samples of persistence and of clients, on redis-server', () => {
   const settings = {
     quick: true,
     threads: 1,
@@ -311,6 +318,47 @@ describe.skipIf(!redisInstalled)('samples of persistence, on redis-server', () =
       expect(memory['extraMb']).toBeGreaterThanOrEqual(0);
       const stats = await withControl(server!.port, (control) => control.info('persistence'));
       expect(stats.get('rdb_saves')).toBe('3');
+    });
+  });
+
+  it('count messages, clients and connects', async () => {
+    await withServers(1, async (server) => {
+      const small = { full: 200, quick: 100 };
+      const published = await samplePublish(
+        { kind: 'publish', subscribers: 5, messages: small, messageBytes: 7 },
+        server!,
+        settings,
+      );
+      expect(published['perSecond']).toBeCloseTo(5 * published['publishedPerSecond']!);
+      const clients = await sampleClients({ kind: 'clients', clients: small }, server!, settings);
+      expect(clients).toMatchObject({ clients: 100 });
+      const seconds = { full: 1, quick: 0.1 };
+      const connects = await sampleConnects({ kind: 'connects', perSecond: 500, seconds }, server!, settings);
+      expect(connects).toMatchObject({ connects: 50 });
+      // no faster than was offered
+      expect(connects['perSecond']).toBeLessThan(750);
+      const load = { pipeline: 4, mix: [GET, SET] };
+      const beside = await sampleBystander(
+        { kind: 'bystander', subscribers: small, load, seconds },
+        server!,
+        settings,
+      );
+      expect(beside['partPercent']).toBeCloseTo((100 * beside['rps']!) / beside['rpsAlone']!);
+      const stats = await withControl(server!.port, (control) => control.info('stats'));
+      expect(stats.get('pubsub_channels')).toBe('0');
+      expect(Number(stats.get('total_connections_received'))).toBeGreaterThan(255);
+    });
+  });
+
+  it('know how long a message is, and fail where clients are refused', async () => {
+    expect(messageBytes('news', 32)).toBe(
+      `*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$32\r\n${'x'.repeat(32)}\r\n`.length,
+    );
+    await withServers(1, async (server) => {
+      await configure(server!, { maxclients: '20' });
+      const clients = { full: 100, quick: 100 };
+      const sample = sampleClients({ kind: 'clients', clients }, server!, settings);
+      await expect(sample).rejects.toThrow('max number of clients');
     });
   });
 

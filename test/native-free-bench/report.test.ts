@@ -25,7 +25,8 @@ import {
   textTable,
 } from '../../native-free-bench/report.ts';
 import type { RoundSample, RunOutcome } from '../../native-free-bench/run.ts';
-import { GROUPS, type Metric, type Scenario, selectGroups } from '../../native-free-bench/scenarios.ts';
+import type { Metric, Scenario } from '../../native-free-bench/scenario-types.ts';
+import { GROUPS, selectGroups } from '../../native-free-bench/scenarios.ts';
 import { parseServer, splitWords } from '../../native-free-bench/servers.ts';
 import { checkXml } from './xml.ts';
 
@@ -301,6 +302,13 @@ describe('scenarios', () => {
       'persistence-snapshots',
     ]);
     expect(chosen.flatMap((group) => group.scenarios)).toHaveLength(7);
+    const conversations = selectGroups(GROUPS, { only: ['conversations'], redisBenchmarkInstalled: false });
+    expect(conversations.flatMap((group) => group.scenarios.map(({ name }) => name))).toEqual([
+      'publish-50',
+      'idle-clients',
+      'connects',
+      'unused-subscribers',
+    ]);
   });
 
   it('have figures of their own in each', () => {
