@@ -16,6 +16,25 @@ export interface ClientBuffers {
   readonly outputPendingBytes: number;
 }
 
+/** What a connection takes by itself: socket, session, buffers of the stream. Measured: 6,000 idle ones, 6.1 KB each. */
+const CONNECTION_BYTES = 6144;
+/** What a channel, pattern or prefix takes, and a watched key: about. */
+const NAME_BYTES = 128;
+
+/** Bytes that a client takes, all together. */
+export function clientMemory(session: Session, buffers: ClientBuffers): number {
+  const { subscriptions, prefixes, watches, transaction } = session;
+  let names = (prefixes?.length ?? 0) + (watches?.size ?? 0);
+  if (subscriptions !== null) for (const { size } of subscriptions.names) names += size;
+  return (
+    CONNECTION_BYTES +
+    Math.max(buffers.queryBufferBytes, buffers.queryBufferMemory) +
+    buffers.outputPendingBytes +
+    (transaction?.memory ?? 0) +
+    names * NAME_BYTES
+  );
+}
+
 /** Letters of CLIENT LIST's `flags`. A client in MONITOR is an observer. */
 export function clientFlags(session: Session): string {
   let flags = '';
@@ -61,7 +80,7 @@ export function clientLine(session: Session, buffers: ClientBuffers, now: number
     `argv-mem=0 multi-mem=${session.transaction?.memory ?? 0} rbs=0 rbp=0 obl=0`,
     `oll=${pending > 0 ? 1 : 0}`,
     `omem=${pending}`,
-    `tot-mem=${buffers.queryBufferBytes + free + pending + (session.transaction?.memory ?? 0)}`,
+    `tot-mem=${clientMemory(session, buffers)}`,
     `events=${pending > 0 ? 'rw' : 'r'}`,
     `cmd=${session.lastCommand?.name ?? 'NULL'}`,
     `user=${session.user}`,

@@ -115,7 +115,7 @@ export function statsLines(cx: CommandContext): InfoLines {
     ['expired_time_cap_reached_count', stats.sum(Stat.ExpireCapReached)],
     ['expire_cycle_cpu_milliseconds', Math.floor(stats.sum(Stat.ExpireMs))],
     ['evicted_keys', keyspace.sum(ShardCounter.Evicted)],
-    ['evicted_clients', 0],
+    ['evicted_clients', stats.sum(Stat.EvictedClients)],
     ['evicted_scripts', 0],
     ['total_eviction_exceeded_time', Math.floor(stats.sum(Stat.EvictionExceededMs))],
     ['current_eviction_exceeded_time', Math.floor(stats.sum(Stat.EvictionExceededNowMs))],

@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { hearsMore } from '../acl/channel-loss.ts';
 import type { AclChange } from '../acl/users.ts';
+import { clientMemory } from '../commands/client-line.ts';
 import type { ChannelKind } from '../commands/pubsub-api.ts';
 import type { ControlRequest, ReplyFunction } from '../commands/server-api.ts';
 import { Session } from '../commands/session.ts';
@@ -25,6 +26,7 @@ import { Stat, type Stats } from '../metrics/stats.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
 import type { Exchange } from '../pubsub/exchange.ts';
 import type { Tracker } from '../tracking/tracker.ts';
+import { ClientMemory } from './client-memory.ts';
 import { ClientRegistry, clientMethods } from './client-registry.ts';
 import { Connection } from './connection.ts';
 import { ReplyGate } from './reply-gate.ts';
@@ -76,6 +78,7 @@ export class AcceptorCore {
   readonly batch: Batch;
   readonly registry = new ClientRegistry();
   readonly gate: ReplyGate;
+  readonly memory: ClientMemory;
   queryBufferLimit = 0;
   outputLimit: OutputBufferLimit = { hard: 0, soft: 0, seconds: 0 };
   /** Of clients that have subscribed to something. */
@@ -140,6 +143,19 @@ export class AcceptorCore {
     this.gate = new ReplyGate(this.#control, this.thread.changes);
     this.#toWorkers = start.rings.map((pair) => new RingProducer(pair.toWorker));
     this.#fromWorkers = start.rings.map((pair) => new RingConsumer(pair.toAcceptor));
+    this.memory = new ClientMemory({
+      config: this.thread.config,
+      stats: this.stats,
+      connections: () => this.#connections.values(),
+      wakeOthers: () => {
+        for (const thread of start.acceptorThreads) if (thread !== start.thread) ring(this.#control, thread);
+      },
+      evicting: (connection) => {
+        this.stats.add(Stat.EvictedClients, 1);
+        this.log('notice', `Evicting client: ${this.describe(connection)}`);
+      },
+      stuck: () => this.log('warning', 'Over client maxmemory after evicting all evictable clients'),
+    });
     this.#followConfig();
     listenForRings(this.#control, start.thread, () => this.#wake());
     this.thread.control.listen();
@@ -225,6 +241,7 @@ export class AcceptorCore {
     this.exchange.forget(connection.session);
     this.tracker.forget(connection.session);
     this.#endTransaction(connection);
+    this.memory.forget(connection);
     if (connection.session.monitor) Atomics.sub(this.#control, GlobalWord.Monitors, 1);
     Atomics.sub(this.#control, GlobalWord.Clients, 1);
     this.stats.add(Stat.Clients, -1);
@@ -318,6 +335,7 @@ export class AcceptorCore {
     }
     this.exchange.receive();
     this.exchange.wake();
+    if (this.memory.active) this.memory.check();
   }
 
   #listen(on: ListenOn): Promise<string | null> {
@@ -431,6 +449,7 @@ export class AcceptorCore {
     const connection = new Connection(this, this.#lastNumber, session, socket);
     this.#connections.set(connection.number, connection);
     this.registry.add(connection);
+    if (this.memory.active) this.memory.changed(connection);
     this.stats.add(Stat.Clients, 1);
   }
 
@@ -438,11 +457,14 @@ export class AcceptorCore {
     const now = Date.now();
     let input = 0;
     let output = 0;
+    let all = 0;
     for (const connection of this.#connections.values()) {
       connection.tick(now, this.#idleMs);
       input += connection.queryBufferMemory;
       output += connection.outputPendingBytes;
+      all += clientMemory(connection.session, connection);
     }
+    if (!this.memory.active) this.stats.set(Stat.ClientsMemory, all);
     this.stats.set(Stat.ClientsQueryMemory, input);
     this.stats.set(Stat.ClientsOutputMemory, output);
     this.stats.set(Stat.HeapBytes, process.memoryUsage().heapUsed);

@@ -283,6 +283,7 @@ export class Connection {
       this.#tooMuchInput();
       return;
     }
+    if (this.#core.memory.active) this.#core.memory.changed(this);
     if (this.#waiting === Waiting.No) this.#run();
     else if (
       this.#waiting !== Waiting.Blocked &&
@@ -502,6 +503,7 @@ export class Connection {
     this.#core.stats.add(Stat.NetOutput, bytes.length);
     this.#core.stats.add(Stat.Writes, 1);
     if (!socket.writable) return;
+    if (this.#core.memory.active) this.#core.memory.changed(this);
     if (!socket.write(bytes)) {
       this.#core.stats.raise(Stat.MaxOutputBuffer, socket.writableLength);
       this.#checkOutputLimit(Date.now());
@@ -577,6 +579,7 @@ export class Connection {
   }
 
   #onDrain(): void {
+    if (this.#core.memory.active) this.#core.memory.changed(this);
     this.#softLimitSince = 0;
     if (this.#mayRead) this.#startReading();
   }

@@ -26,7 +26,7 @@ export function memoryUsage(keyspace: Keyspace, stats: Stats): MemoryUsage {
   const { control } = keyspace.memory;
   const data = keyspace.usedBytes();
   const shared = sharedOverhead(keyspace, stats);
-  const clients = stats.sum(Stat.ClientsQueryMemory) + stats.sum(Stat.ClientsOutputMemory);
+  const clients = stats.sum(Stat.ClientsMemory);
   return {
     used: data + shared + clients,
     data,

@@ -55,6 +55,10 @@ export const Stat = {
   BlockingKeys: 40,
   BlockingKeysOnGone: 41,
   BlockedWithTimeout: 42,
+  /** Bytes that clients take, and the most that one takes of those that may be evicted: see connection/client-memory.ts. */
+  ClientsMemory: 43,
+  LargestClient: 44,
+  EvictedClients: 45,
   /** What access control has refused: authentications, commands, keys, channels. */
   AclDeniedAuth: 48,
   AclDeniedCommand: 49,
@@ -141,6 +145,8 @@ const GAUGES: ReadonlySet<number> = new Set([
   Stat.BlockedWithTimeout,
   Stat.ClientsQueryMemory,
   Stat.ClientsOutputMemory,
+  Stat.ClientsMemory,
+  Stat.LargestClient,
   Stat.Keys,
   Stat.EvictionExceededNowMs,
   Stat.DefragNowMs,

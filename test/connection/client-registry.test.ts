@@ -64,7 +64,7 @@ describe('client registry', () => {
   it('describes a client in the fields of CLIENT LIST', () => {
     const registry = registryOf(client(5, { monitor: true, noTouch: true, name: 'me', db: 3 }));
     expect(registry.describe(5, NOW)).toBe(
-      'id=5 addr=10.0.0.1:5 laddr=10.0.0.2:6379 fd=-1 name=me age=5 idle=5 flags=OT db=3 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=10 qbuf-free=20 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=30 events=r cmd=NULL user=default redir=-1 resp=2 lib-name= lib-ver=',
+      'id=5 addr=10.0.0.1:5 laddr=10.0.0.2:6379 fd=-1 name=me age=5 idle=5 flags=OT db=3 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=10 qbuf-free=20 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=6174 events=r cmd=NULL user=default redir=-1 resp=2 lib-name= lib-ver=',
     );
     registry.remove(5);
     expect(registry.describe(5, NOW)).toBe('');
