@@ -7,7 +7,7 @@
 import { flushDatabase } from '../keyspace/flush.ts';
 import { anyPins, withoutPins } from '../keyspace/pins.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
-import { VoidReason, voidSnapshot } from '../keyspace/snapshot.ts';
+import { leaveDatabase, VoidReason, voidSnapshot } from '../keyspace/snapshot.ts';
 import { eachWatched, touchAnyWatched, touchWatched } from '../keyspace/watched.ts';
 import { GlobalWord, SHARD_COUNT, ShardCounter, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
@@ -42,7 +42,7 @@ function swapDatabases(cx: CommandContext): void {
   withAllShards(cx, true, (shards) => {
     if (a !== b) {
       touchSwapped(cx, shards, a, b);
-      if (cx.keyspace.size(a) + cx.keyspace.size(b) > 0) voidSnapshot(cx.keyspace, VoidReason.Swapped);
+      for (const db of [a, b]) leaveDatabase(cx.keyspace, shards, db, VoidReason.Swapped);
       for (const shard of shards) shard.index.swap(a, b);
       cx.keyspace.tracker?.flushed(cx.session.id);
     }
@@ -86,7 +86,7 @@ function flush(cx: CommandContext, db: number): void {
   withAllShards(cx, true, (shards) => {
     // As Redis: FLUSHALL ends a running save whatever there is to flush.
     if (db === ALL_DATABASES) voidSnapshot(cx.keyspace, VoidReason.FlushedAll);
-    else if (cx.keyspace.size(db) > 0) voidSnapshot(cx.keyspace, VoidReason.Flushed);
+    else leaveDatabase(cx.keyspace, shards, db, VoidReason.Flushed);
     for (const shard of shards) shard.count(ShardCounter.Dirty, flushDatabase(shard, db, lazy));
     cx.keyspace.tracker?.flushed(cx.session.id);
     tellVerbatim(cx);

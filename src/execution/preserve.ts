@@ -13,8 +13,7 @@ import type { CommandContext } from '../commands/context.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { RecordView } from '../keyspace/record.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
-import { type FreeLocks, needsSaving, type RecordSaver } from '../keyspace/snapshot.ts';
-import { LARGE_BYTES } from '../keyspace/snapshot-walk.ts';
+import { type FreeLocks, LARGE_BYTES, needsSaving, type RecordSaver } from '../keyspace/snapshot.ts';
 import { GlobalWord, SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 
 /** Bytes of entries, about, that an acceptor writes for one command. */

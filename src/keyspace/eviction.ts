@@ -34,8 +34,7 @@ import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
 import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
-import { needsSaving } from './snapshot.ts';
-import { LARGE_BYTES } from './snapshot-walk.ts';
+import { LARGE_BYTES, needsSaving } from './snapshot.ts';
 
 const POOL_SIZE = 16;
 const SAMPLES_MAX = 64;

@@ -11,8 +11,10 @@
 //   SnapshotEpoch    1..255, then 1 again: records have 8 bits for it; 0 before the first one
 //   SnapshotVoided   snapshots in a row that were not brought to their end
 //
-// FLUSHALL, FLUSHDB and SWAPDB void a snapshot: what they do to databases cannot be saved record by record. So does
-// whoever takes the bytes and cannot go on (abortSnapshot, which needs no lock).
+// FLUSHALL, FLUSHDB and SWAPDB void a snapshot, which then begins anew: nobody is to wait until whole databases are saved.
+// Small ones are saved, though, and large ones too once VOIDS_IN_A_ROW snapshots have been voided: each comes to its end,
+// whatever clients do. FLUSHALL leaves nothing to be saved. Whoever takes the bytes and cannot go on gives a snapshot up, too
+// (abortSnapshot, which needs no lock).
 //
 // A snapshot that comes to its end leaves all records with its epoch. One that is voided leaves older epochs behind, which
 // must not come round again before they are gone: after SWEEP_AFTER of them the shard workers sweep, a walk that gives
@@ -26,6 +28,7 @@ import {
   GlobalWord,
   SHARD_COUNT,
   ShardWord,
+  SLOT_TO_SHARD_SHIFT,
   shardWord,
   THREADS_MAX,
   ThreadWord,
@@ -33,7 +36,8 @@ import {
 } from '../memory/layout.ts';
 import type { Keyspace } from './keyspace.ts';
 import { anyPins, withoutPins } from './pins.ts';
-import type { RecordView } from './record.ts';
+import { RecordView } from './record.ts';
+import { KeyWalk } from './scan.ts';
 import type { LockedShard } from './shard.ts';
 
 const EPOCH_MAX = 255;
@@ -41,6 +45,17 @@ const NUMBER_MASK = 0x7fffffff;
 /** Voided snapshots in a row after which records are swept, and with which none begins before they are. */
 const SWEEP_AFTER = 64;
 export const VOIDED_MAX = 250;
+/** As many are voided in a row, at most, by FLUSHDB and SWAPDB of databases that are not small. */
+const VOIDS_IN_A_ROW = 3;
+/** Of a small database; the bytes are those of its entries, about. */
+const SMALL_KEYS = 10_000;
+const SMALL_BYTES = 8 * 1024 * 1024;
+/** Records whose entries have about so many bytes or more are saved in pieces, with the lock free where that can be. */
+export const LARGE_BYTES = 16 * 1024;
+/** Bytes gathered under one lock at most, about. */
+export const GATHER_BYTES = 64 * 1024;
+/** Keys looked up at once. */
+export const GATHER_KEYS = 64;
 
 /** Where the bytes of a snapshot go. One per thread; what a thread puts in stays in order. */
 export interface SnapshotSink {
@@ -145,6 +160,70 @@ export function abortSnapshot(control: Int32Array, snapshot: number): boolean {
   if (Atomics.compareExchange(control, GlobalWord.SnapshotActive, snapshot, 0) === snapshot) return true;
   Atomics.sub(control, GlobalWord.SnapshotVoided, 1);
   return false;
+}
+
+/**
+ * Before a database is emptied or changes its number: saves what a running snapshot has yet to save of it, or voids the
+ * snapshot if that is too much. All shards are locked, and nothing is pinned.
+ */
+export function leaveDatabase(
+  keyspace: Keyspace,
+  shards: readonly LockedShard[],
+  db: number,
+  reason: VoidReason,
+): void {
+  const { saver } = keyspace;
+  const { control } = keyspace.memory;
+  const keys = keyspace.size(db);
+  if (keys === 0) return;
+  const runs = Atomics.load(control, GlobalWord.SnapshotActive) > 0;
+  const patient = Atomics.load(control, GlobalWord.SnapshotVoided) < VOIDS_IN_A_ROW;
+  if (runs && saver !== null && (keys <= SMALL_KEYS || !patient)) {
+    let left = patient ? SMALL_BYTES : Number.POSITIVE_INFINITY;
+    for (let i = 0; i < shards.length && left >= 0; i++)
+      left = saveShard(keyspace, saver, shards[i]!, db, left);
+    if (saver.gathered > 0) saver.send();
+    if (left >= 0) return;
+  }
+  voidSnapshot(keyspace, reason);
+}
+
+const KEEP_LOCKS: FreeLocks = { release() {}, relock() {} };
+
+/**
+ * Saves what is to be saved of a database in a shard.
+ * @param left bytes of entries that may be saved, about
+ * @returns what is left of them; below 0: it would be too much, not all is saved
+ */
+function saveShard(
+  keyspace: Keyspace,
+  saver: RecordSaver,
+  shard: LockedShard,
+  db: number,
+  left: number,
+): number {
+  const { control } = keyspace.memory;
+  const view = new RecordView(keyspace.memory);
+  const keys = new KeyWalk(shard.id << SLOT_TO_SHARD_SHIFT, (shard.id + 1) << SLOT_TO_SHARD_SHIFT);
+  let rest = left;
+  while (!keys.done) {
+    keys.gather(shard, db, GATHER_KEYS);
+    for (let i = 0; i < keys.count; i++) {
+      keys.meet(shard, db, i, view);
+      if (!needsSaving(control, view)) continue;
+      const bytes = saver.estimate(shard, view);
+      rest -= bytes;
+      if (rest < 0) return rest;
+      if (bytes < LARGE_BYTES) saver.save(shard, view);
+      else {
+        // In pieces, for its memory.
+        if (saver.gathered > 0) saver.send();
+        saver.saveFree(shard, view, KEEP_LOCKS);
+      }
+      if (saver.gathered >= GATHER_BYTES) saver.send();
+    }
+  }
+  return rest;
 }
 
 /** Databases are emptied or exchanged: a running snapshot is void, a sweep begins anew. All shards are locked. */
