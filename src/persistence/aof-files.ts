@@ -7,9 +7,7 @@
  *     appendonlydir/temp-appendonly.aof.incr         the same, while appendonly was switched on and the first base is not there
  *     temp-rewriteaof-bg-4122.aof                    the next base, being written
  *
- * What is not in the manifest does not count. A step makes files first, then replaces the manifest: a temporary one is
- * written and synced, the directory synced (so that the files it names are there), renamed, the directory synced again.
- * Files that no longer count are removed last. A step that fails anywhere, or a crash, leaves the old set or the new one.
+ * What is not in the manifest does not count. A step makes files first, then replaces the manifest (aof-manifest-file.ts). Files that no longer count are removed last. A step that fails anywhere, or a crash, leaves the old set or the new one.
  *
  * Where Redis 7.0 would lose data, this does not follow it: when the manifest was renamed and only the last sync failed,
  * the disk may have either manifest after a crash, so the files of both stay (Redis removes the new base); an increment
@@ -26,14 +24,23 @@ import {
   type AofManifest,
   EMPTY_MANIFEST,
   isEmptyManifest,
-  parseManifest,
-  printManifest,
   withHistory,
   withIncrementsPast,
   withNewBase,
   withNewIncrement,
 } from './aof-manifest.ts';
-import { FileKind, type FilePath, type Files, OpenMode, pathIn, writeAll } from './files.ts';
+import { AofManifestFile, Replaced } from './aof-manifest-file.ts';
+import {
+  closeQuietly,
+  type FilePath,
+  type Files,
+  isDirectory,
+  isFile,
+  OpenMode,
+  pathIn,
+  unlinkQuietly,
+  writeAll,
+} from './files.ts';
 import { type LatencySink, type PersistenceLog, tellLatency } from './log.ts';
 
 export interface AofFilesOptions {
@@ -80,13 +87,6 @@ export interface OpenIncrement {
 export const SinceSnapshot = { None: 0, Last: 1, Temporary: 2 } as const;
 export type SinceSnapshot = (typeof SinceSnapshot)[keyof typeof SinceSnapshot];
 
-/**
- * How the replacement of a manifest ended: on the disk; not done; nobody knows (the rename failed); done, but what a crash
- * would leave is open (the last sync failed).
- */
-const Replaced = { Yes: 0, No: 1, Unknown: 2, Unsynced: 3 } as const;
-type Replaced = (typeof Replaced)[keyof typeof Replaced];
-
 export class AofFiles {
   /** The manifest in force. */
   manifest: AofManifest = EMPTY_MANIFEST;
@@ -98,8 +98,7 @@ export class AofFiles {
   readonly #fileName: string;
   /** Path of the directory of the log. */
   readonly #path: FilePath;
-  /** Whether the directory has changes that may not be on the disk: nothing may be removed then. */
-  #unsynced = false;
+  readonly #manifestFile: AofManifestFile;
   /** Whether the manifest in force is that of the disk: without it, names would be given twice. */
   #isLoaded = false;
 
@@ -111,6 +110,13 @@ export class AofFiles {
     this.#dirName = options.dirName;
     this.#fileName = options.fileName;
     this.#path = pathIn(options.directory, options.dirName);
+    this.#manifestFile = new AofManifestFile(
+      this.#files,
+      this.#log,
+      this.#path,
+      this.#dirName,
+      this.#fileName,
+    );
   }
 
   /** Where the next base is to be written, and synced, before `commitRewrite`. */
@@ -122,18 +128,12 @@ export class AofFiles {
     return `temp-rewriteaof-bg-${process.pid}.aof`;
   }
 
-  get #manifestName(): string {
-    return `${this.#fileName}.manifest`;
-  }
-
   get #temporaryIncrementName(): string {
     return `temp-${this.#fileName}.incr`;
   }
 
   pathOf(name: string): FilePath {
-    const directory = this.#path;
-    if (typeof directory === 'string') return pathIn(directory, name);
-    return Buffer.concat([directory, Buffer.from(`/${name}`, 'latin1')]);
+    return pathIn(this.#path, name);
   }
 
   /* Starting */
@@ -143,68 +143,10 @@ export class AofFiles {
    * @returns false, with the reason in the log, if the server must not start
    */
   load(): boolean {
-    this.#isLoaded = this.#load();
+    const read = this.#manifestFile.read();
+    this.manifest = read ?? EMPTY_MANIFEST;
+    this.#isLoaded = read !== null;
     return this.#isLoaded;
-  }
-
-  #load(): boolean {
-    this.manifest = EMPTY_MANIFEST;
-    const path = this.pathOf(this.#manifestName);
-    try {
-      if (!this.#isDirectory(this.#path)) {
-        this.#log.debug(`The AOF directory ${toUtf8(this.#dirName)} doesn't exist`);
-        return true;
-      }
-      if (!this.#isFile(path)) {
-        this.#log.debug(`The AOF manifest file ${toUtf8(this.#manifestName)} doesn't exist`);
-        return true;
-      }
-    } catch (error) {
-      this.#log.warning(`Fatal error: can't look for the AOF manifest file ${path}: ${strerror(error)}`);
-      return false;
-    }
-    const text = this.#readManifest(path);
-    if (text === null) return false;
-    const read = parseManifest(text);
-    if (!('error' in read)) {
-      this.manifest = read;
-      return true;
-    }
-    this.#log.warning('\n*** FATAL AOF MANIFEST FILE ERROR ***\n');
-    if (read.line !== null) {
-      this.#log.warning(`Reading the manifest file, at line ${read.lineNumber}\n`);
-      this.#log.warning(`>>> '${toUtf8(read.line)}'\n`);
-    }
-    this.#log.warning(`${read.error}\n`);
-    return false;
-  }
-
-  #readManifest(path: FilePath): string | null {
-    let fd: number;
-    try {
-      fd = this.#files.open(path, OpenMode.Read);
-    } catch (error) {
-      this.#log.warning(
-        `Fatal error: can't open the AOF manifest file ${path} for reading: ${strerror(error)}`,
-      );
-      return null;
-    }
-    try {
-      const bytes = Buffer.alloc(this.#files.fileSize(fd));
-      let length = 0;
-      while (length < bytes.length) {
-        const count = this.#files.read(fd, bytes, length, bytes.length - length, length);
-        if (count === 0) break;
-        length += count;
-      }
-      return bytes.toString('latin1', 0, length);
-    } catch (error) {
-      this.#log.warning('\n*** FATAL AOF MANIFEST FILE ERROR ***\n');
-      this.#log.warning(`Read AOF manifest failed: ${strerror(error)}\n`);
-      return null;
-    } finally {
-      this.#closeQuietly(fd);
-    }
   }
 
   /** What is to be loaded; a log from before Redis 7 is taken over first. Failures are in the log. */
@@ -237,11 +179,11 @@ export class AofFiles {
 
   /** Whether there is a log from before Redis 7 that no manifest has taken over, or not quite to the end. */
   #wantsUpgrade(): boolean {
-    if (!this.#isFile(pathIn(this.#directory, this.#fileName))) return false;
-    if (!this.#isDirectory(this.#path) || isEmptyManifest(this.manifest)) return true;
+    if (!isFile(this.#files, pathIn(this.#directory, this.#fileName))) return false;
+    if (!isDirectory(this.#files, this.#path) || isEmptyManifest(this.manifest)) return true;
     const { base, increments } = this.manifest;
     if (base?.name !== this.#fileName || increments.length > 0) return false;
-    return !this.#isFile(this.pathOf(this.#fileName));
+    return !isFile(this.#files, this.pathOf(this.#fileName));
   }
 
   /** The manifest first, then the file: a crash between the two is seen by `wantsUpgrade`. */
@@ -249,7 +191,7 @@ export class AofFiles {
     if (!this.makeDirectory()) return false;
     const base = { name: this.#fileName, seq: 1, type: AofFileType.Base };
     const next = { ...this.manifest, base, baseSeq: 1 };
-    if (this.#replaceManifest(next) !== Replaced.Yes) return false;
+    if (this.#manifestFile.replace(next) !== Replaced.Yes) return false;
     const [from, to] = [toUtf8(this.#fileName), toUtf8(this.#dirName)];
     try {
       this.#files.rename(pathIn(this.#directory, this.#fileName), this.pathOf(this.#fileName));
@@ -284,8 +226,8 @@ export class AofFiles {
     const open = this.#openIncrement(name, isNew);
     if (open === null) return null;
     if (next !== this.manifest) {
-      if (this.#replaceManifest(next) !== Replaced.Yes) {
-        this.#closeQuietly(open.fd);
+      if (this.#manifestFile.replace(next) !== Replaced.Yes) {
+        closeQuietly(this.#files, this.#log, open.fd);
         return null;
       }
       this.manifest = next;
@@ -315,7 +257,7 @@ export class AofFiles {
       }
     } catch (error) {
       this.#log.warning(`Write error writing append only file on disk: ${strerror(error)}`);
-      this.#unlinkQuietly(temporary);
+      unlinkQuietly(this.#files, this.#log, temporary);
       return false;
     }
     try {
@@ -323,7 +265,7 @@ export class AofFiles {
       return true;
     } catch (error) {
       this.#log.warning(`Error moving temp append only file on the final destination: ${strerror(error)}`);
-      this.#unlinkQuietly(temporary);
+      unlinkQuietly(this.#files, this.#log, temporary);
       return false;
     }
   }
@@ -334,7 +276,7 @@ export class AofFiles {
       fd = this.#files.open(this.pathOf(name), empty ? OpenMode.WriteEmpty : OpenMode.Write);
       return { fd, size: this.#files.fileSize(fd), name };
     } catch (error) {
-      if (fd >= 0) this.#closeQuietly(fd);
+      if (fd >= 0) closeQuietly(this.#files, this.#log, fd);
       this.#log.warning(`Can't open the append-only file ${toUtf8(name)}: ${strerror(error)}`);
       return null;
     }
@@ -364,8 +306,8 @@ export class AofFiles {
     const open = this.#openIncrement(name, true);
     if (open === null) return null;
     // Where the disk may have either manifest afterwards, the new increment has to stay, and to stay empty.
-    if (!temporary && this.#replaceManifest(next) !== Replaced.Yes) {
-      this.#closeQuietly(open.fd);
+    if (!temporary && this.#manifestFile.replace(next) !== Replaced.Yes) {
+      closeQuietly(this.#files, this.#log, open.fd);
       return null;
     }
     this.manifest = next;
@@ -397,7 +339,7 @@ export class AofFiles {
       made.push(name);
     }
     next = withIncrementsPast(next, since === SinceSnapshot.None ? 0 : 1);
-    const replaced = this.#replaceManifest(next);
+    const replaced = this.#manifestFile.replace(next);
     if (replaced === Replaced.No) {
       for (const name of made) this.#removeLater(name);
       return false;
@@ -442,7 +384,7 @@ export class AofFiles {
   /** Removes the files that no longer count. What cannot be removed now, stays in the manifest, to be tried again. */
   deleteHistory(): void {
     if (this.manifest.history.length === 0) return;
-    if (this.#unsynced && !this.#syncDirectory()) return;
+    if (this.#manifestFile.unsynced && !this.#manifestFile.syncDirectory()) return;
     const kept: AofFileEntry[] = [];
     for (const entry of this.manifest.history) {
       this.#log.notice(`Removing the history file ${toUtf8(entry.name)} in the background`);
@@ -454,7 +396,7 @@ export class AofFiles {
     }
     const next = withHistory(this.manifest, kept);
     // If that fails, the manifest names files that are not there, which harms nothing.
-    this.#replaceManifest(next);
+    this.#manifestFile.replace(next);
     this.manifest = next;
   }
 
@@ -463,7 +405,7 @@ export class AofFiles {
   /** Creates the directory of the log. @returns false, with the reason in the log, if there can be none */
   makeDirectory(): boolean {
     try {
-      if (this.#isDirectory(this.#path)) return true;
+      if (isDirectory(this.#files, this.#path)) return true;
       this.#files.mkdir(this.#path);
       this.#files.fsyncDirectory(this.#directory === '' ? '.' : this.#directory);
       return true;
@@ -490,94 +432,10 @@ export class AofFiles {
     return size;
   }
 
-  #replaceManifest(manifest: AofManifest): Replaced {
-    const temporaryName = `temp-${this.#manifestName}`;
-    const temporary = this.pathOf(temporaryName);
-    if (!this.#writeTemporaryManifest(temporary, toUtf8(temporaryName), manifest)) {
-      this.#unlinkQuietly(temporary);
-      return Replaced.No;
-    }
-    const path = this.pathOf(this.#manifestName);
-    try {
-      this.#files.rename(temporary, path);
-    } catch (error) {
-      const names = `${toUtf8(temporaryName)} into ${toUtf8(this.#manifestName)}`;
-      this.#log.warning(
-        `Error trying to rename the temporary AOF manifest file ${names}: ${strerror(error)}`,
-      );
-      return Replaced.Unknown;
-    }
-    this.#unsynced = true;
-    return this.#syncDirectory() ? Replaced.Yes : Replaced.Unsynced;
-  }
-
-  #writeTemporaryManifest(path: FilePath, name: string, manifest: AofManifest): boolean {
-    let fd: number;
-    try {
-      fd = this.#files.open(path, OpenMode.WriteEmpty);
-    } catch (error) {
-      this.#log.warning(`Can't open the AOF manifest file ${name}: ${strerror(error)}`);
-      return false;
-    }
-    try {
-      writeAll(this.#files, fd, Buffer.from(printManifest(manifest), 'latin1'), 0);
-    } catch (error) {
-      this.#log.warning(`Error trying to write the temporary AOF manifest file ${name}: ${strerror(error)}`);
-      this.#closeQuietly(fd);
-      return false;
-    }
-    try {
-      this.#files.fsync(fd);
-    } catch (error) {
-      this.#log.warning(`Fail to fsync the temp AOF file ${name}: ${strerror(error)}.`);
-      return false;
-    } finally {
-      this.#closeQuietly(fd);
-    }
-    return this.#syncDirectory();
-  }
-
-  #syncDirectory(): boolean {
-    try {
-      this.#files.fsyncDirectory(this.#path);
-      this.#unsynced = false;
-      return true;
-    } catch (error) {
-      this.#log.warning(`Fail to fsync AOF directory ${this.#path}: ${strerror(error)}.`);
-      return false;
-    }
-  }
-
   #removeLater(name: string): void {
     this.#files.unlinkLater(this.pathOf(name), (error) => {
       if (error !== null) this.#log.warning(`Can't remove ${toUtf8(name)}: ${strerror(error)}`);
     });
-  }
-
-  #isDirectory(path: FilePath): boolean {
-    return this.#files.stat(path)?.kind === FileKind.Directory;
-  }
-
-  #isFile(path: FilePath): boolean {
-    return this.#files.stat(path)?.kind === FileKind.File;
-  }
-
-  /** For files that are read, given up, or synced before: closing can tell nothing that matters. */
-  #closeQuietly(fd: number): void {
-    try {
-      this.#files.close(fd);
-    } catch (error) {
-      this.#log.verbose(`Closing a file: ${strerror(error)}`);
-    }
-  }
-
-  /** For temporary files, which the next attempt overwrites. */
-  #unlinkQuietly(path: FilePath): void {
-    try {
-      this.#files.unlink(path);
-    } catch (error) {
-      this.#log.verbose(`Can't remove ${path}: ${strerror(error)}`);
-    }
   }
 }
 

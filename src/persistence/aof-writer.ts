@@ -4,7 +4,7 @@
  *     #TS:1700000000                        with aof-timestamp-enabled, when the second has changed
  *     *2 $6 SELECT $1 3                     when the database is another than that of the command before
  *     *3 $3 SET $1 a $1 1                   an effect
- *     *1 $5 MULTI  ... effects, SELECTs ... *1 $4 EXEC       a unit of several
+ *     *1 $5 MULTI  ... effects, SELECTs ... *1 $4 EXEC       a unit of several; one of more than a GiB becomes several
  *
  * Effects are gathered in memory; `flush` writes them and syncs the file as appendfsync says: `always` now, `everysec` in
  * the background when a second has passed since the last time, `no` never. As in Redis, a flush under `everysec` waits up to
@@ -34,6 +34,8 @@ export interface AofWriterOptions {
 }
 
 const SECOND_MS = 1000;
+/** Half of what aof-reader.ts loads in one piece. */
+const UNIT_BYTES_MAX = 1024 * 1024 * 1024;
 /** How long a flush waits for a sync in the background. */
 const POSTPONE_MS_MAX = 2000;
 /** Between two lines about errors. */
@@ -81,6 +83,8 @@ export class AofWriter {
   #file: AofFile | null = null;
   #selected = NO_DATABASE;
   #inUnit = false;
+  #unitBytes = 0;
+  readonly #unitBytesMax: number;
   #timestamp = 0;
   /** Up to where a sync was asked for (everysec) or done (always). */
   #syncedSize = 0;
@@ -93,7 +97,9 @@ export class AofWriter {
   #writtenTotal = 0;
   #syncedTotal = 0;
 
-  constructor(options: AofWriterOptions) {
+  /** @param unitBytesMax bytes of effects in a unit, at most, if there are several */
+  constructor(options: AofWriterOptions, unitBytesMax = UNIT_BYTES_MAX) {
+    this.#unitBytesMax = unitBytesMax;
     this.#files = options.files;
     this.#log = options.log;
     this.#latency = options.latency;
@@ -143,6 +149,7 @@ export class AofWriter {
    */
   effect(db: number, bytes: Buffer, off: number, len: number): void {
     if (this.#file === null) return;
+    if (this.#inUnit) this.#lengthenUnit(len);
     if (this.timestamps) this.#annotate();
     if (db !== this.#selected && db !== NO_DATABASE) this.#select(db);
     this.#pending.append(bytes, off, len);
@@ -153,13 +160,25 @@ export class AofWriter {
   beginUnit(): void {
     if (this.#inUnit) throw new Error('a unit in a unit');
     this.#inUnit = true;
+    this.#unitBytes = 0;
     this.effect(NO_DATABASE, MULTI, 0, MULTI.length);
+    // Of effects only.
+    this.#unitBytes = 0;
   }
 
   endUnit(): void {
     if (!this.#inUnit) throw new Error('no unit to end');
     this.#inUnit = false;
     this.effect(NO_DATABASE, EXEC, 0, EXEC.length);
+  }
+
+  /** One that nobody could load becomes several, each of which counts as a whole. */
+  #lengthenUnit(len: number): void {
+    if (this.#unitBytes > 0 && this.#unitBytes + len > this.#unitBytesMax) {
+      this.endUnit();
+      this.beginUnit();
+    }
+    this.#unitBytes += len;
   }
 
   #select(db: number): void {
@@ -402,7 +421,17 @@ export class AofWriter {
     this.#clearError();
   }
 
-  #syncLater(): void {
+  /**
+   * Syncs in the background what was written so far, whatever appendfsync says, so that a `sync` soon after has little to
+   * do. Its failure counts as that of any other.
+   * @param done called when it has ended
+   */
+  syncAhead(done: () => void): void {
+    if (this.#file === null || (this.fileSize === this.#syncedSize && this.#file.syncs === 0)) done();
+    else this.#syncLater(done);
+  }
+
+  #syncLater(done?: () => void): void {
     const file = this.#file!;
     const total = this.#writtenTotal;
     file.syncs++;
@@ -415,6 +444,7 @@ export class AofWriter {
       else this.#backgroundSyncFailed(error);
       // What has waited for this, goes now.
       if (file === this.#file && this.#postponedSince !== 0 && !this.#inUnit) this.flush(false);
+      done?.();
     });
   }
 

@@ -8,6 +8,9 @@
  * Left out: reading and writing of more than one buffer at a time, and locks: Redis takes none on its files either.
  */
 
+import { strerror } from '../config/system-error.ts';
+import type { PersistenceLog } from './log.ts';
+
 const fs = process.getBuiltinModule('node:fs');
 
 /** A path. Names need not be UTF-8: those are given as bytes. */
@@ -211,10 +214,37 @@ export function writeSome(
  * @param directory as JavaScript has it; '' for the working directory
  * @param name one character per byte, as the configuration and manifests have names
  */
-export function pathIn(directory: string, name: string): FilePath {
+export function pathIn(directory: FilePath, name: string): FilePath {
+  if (typeof directory !== 'string') return Buffer.concat([directory, Buffer.from(`/${name}`, 'latin1')]);
   const prefix = directory === '' || directory.endsWith('/') ? directory : directory + '/';
   const bytes = Buffer.from(name, 'latin1');
   const text = bytes.toString('utf8');
   if (Buffer.from(text, 'utf8').equals(bytes)) return prefix + text;
   return Buffer.concat([Buffer.from(prefix, 'utf8'), bytes]);
+}
+
+export function isDirectory(files: Files, path: FilePath): boolean {
+  return files.stat(path)?.kind === FileKind.Directory;
+}
+
+export function isFile(files: Files, path: FilePath): boolean {
+  return files.stat(path)?.kind === FileKind.File;
+}
+
+/** For files that are read, given up, or synced before: closing can tell nothing that matters. */
+export function closeQuietly(files: Files, log: PersistenceLog, fd: number): void {
+  try {
+    files.close(fd);
+  } catch (error) {
+    log.verbose(`Closing a file: ${strerror(error)}`);
+  }
+}
+
+/** For temporary files, which the next attempt overwrites. */
+export function unlinkQuietly(files: Files, log: PersistenceLog, path: FilePath): void {
+  try {
+    files.unlink(path);
+  } catch (error) {
+    log.verbose(`Can't remove ${path}: ${strerror(error)}`);
+  }
 }

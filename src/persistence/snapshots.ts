@@ -5,7 +5,6 @@
 // One that FLUSHALL or SWAPDB has voided begins again. Log texts are Redis's, but for those on child processes.
 
 import { strerror } from '../config/system-error.ts';
-import { toUtf8 } from '../config/tokenize.ts';
 import { RefusedError } from '../execution/control-port.ts';
 import { abortSnapshot, VoidReason } from '../keyspace/snapshot.ts';
 import type { ChangeMerger } from '../memory/change-ring.ts';
@@ -14,7 +13,8 @@ import { PersistenceGauge as Gauge } from '../metrics/stats.ts';
 import { AofState, type AppendOnlyLog } from './aof.ts';
 import { CommandsFile } from './commands-file.ts';
 import type { PersistenceContext } from './context.ts';
-import { type Files, pathIn } from './files.ts';
+import { nameDump, openDump, workingDirectory } from './dump-file.ts';
+import type { Files } from './files.ts';
 import type { LatencySink } from './log.ts';
 import { RdbFile } from './rdb-file.ts';
 import { OutputFile } from './snapshot-file.ts';
@@ -385,9 +385,10 @@ export class Snapshots {
 
   #begin(purpose: Purpose, background: boolean, waiting: Told[], beginning: Told[]): void {
     const rdb = purpose === Purpose.Save || this.#context.config.getBool('aof-use-rdb-preamble');
-    const directory = workingDirectory() ?? '';
+    const directory = workingDirectory();
     const fileName = this.#context.config.getText('dbfilename');
-    const output = this.#open(purpose, directory);
+    const output =
+      purpose === Purpose.Save ? openDump(this.#files, this.#context.log, directory) : this.#openBase();
     if (typeof output === 'string') {
       this.#cannotBegin(purpose, background);
       for (const tell of [...beginning, ...waiting]) tell(output);
@@ -405,7 +406,18 @@ export class Snapshots {
     }; // biome-ignore format: short
     this.#early.length = 0;
     this.publish();
-    this.#askForIt(this.#running);
+    if (purpose === Purpose.Save) this.#askForIt(this.#running);
+    else this.#askSynced(this.#running);
+  }
+
+  /**
+   * An increment must be on the disk before the next one begins. Most of it is synced in the background before; the rest, of
+   * a few ms, at the mark, while the rings are not read.
+   */
+  #askSynced(running: Running): void {
+    this.#aof.writer.syncAhead(() => {
+      if (this.#running === running) this.#askForIt(running);
+    });
   }
 
   #holdWalks(on: boolean): void {
@@ -413,20 +425,15 @@ export class Snapshots {
   }
 
   /** @returns the file, or what went wrong, which the log tells */
-  #open(purpose: Purpose, directory: string): OutputFile | string {
-    const { log } = this.#context;
-    const saves = purpose === Purpose.Save;
-    if (!saves && !this.#aof.files.makeDirectory()) return 'no directory';
-    const path = saves ? pathIn(directory, temporaryName()) : this.#aof.temporaryBase;
+  #openBase(): OutputFile | string {
+    if (!this.#aof.files.makeDirectory()) return 'no directory';
     try {
-      return new OutputFile(this.#files, path);
+      return new OutputFile(this.#files, this.#aof.temporaryBase);
     } catch (error) {
       const reason = strerror(error);
-      if (!saves) log.warning(`Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): ${reason}`);
-      else
-        log.warning(
-          `Failed opening the temp RDB file ${temporaryName()} (in server root dir ${directory || UNKNOWN}) for saving: ${reason}`,
-        );
+      this.#context.log.warning(
+        `Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): ${reason}`,
+      );
       return reason;
     }
   }
@@ -488,7 +495,8 @@ export class Snapshots {
       this.#close(running, ok ? '' : 'not renamed');
       return;
     }
-    const failure = this.#giveName(running);
+    const { directory, fileName, job } = running;
+    const failure = nameDump(this.#files, log, job.file.output.path, directory, fileName);
     if (failure !== '') {
       this.#end(failure, false);
       return;
@@ -500,28 +508,6 @@ export class Snapshots {
     gauges[Gauge.DirtyAtSave] = running.job.mark!.dirty;
     gauges[Gauge.LastSaveAt] = Date.now();
     this.#close(running, '');
-  }
-
-  /** @returns '' or what went wrong, which the log tells */
-  #giveName(running: Running): string {
-    const { log } = this.#context;
-    const { directory, fileName, job } = running;
-    try {
-      this.#files.rename(job.file.output.path, pathIn(directory, fileName));
-    } catch (error) {
-      const reason = strerror(error);
-      log.warning(
-        `Error moving temp DB file ${temporaryName()} on the final destination ${toUtf8(fileName)} (in server root dir ${directory || UNKNOWN}): ${reason}`,
-      );
-      return reason;
-    }
-    try {
-      this.#files.fsyncDirectory(directory || '.');
-      return '';
-    } catch (error) {
-      log.warning(`Failed to fsync directory while saving DB: ${strerror(error)}`);
-      return strerror(error);
-    }
   }
 
   /** Ends a snapshot that does not come to its end. @param givenUp on purpose */
@@ -555,20 +541,4 @@ export class Snapshots {
     for (const tell of [...running.beginning.splice(0), ...running.waiting]) tell(failure);
     this.#next();
   }
-}
-
-/** What log lines say of a working directory that was removed, as Redis's. */
-const UNKNOWN = 'unknown';
-
-/** @returns null if it was removed */
-function workingDirectory(): string | null {
-  try {
-    return process.cwd();
-  } catch {
-    return null;
-  }
-}
-
-function temporaryName(): string {
-  return `temp-${process.pid}.rdb`;
 }

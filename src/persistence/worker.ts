@@ -20,14 +20,11 @@ import {
   WriteError,
 } from '../memory/layout.ts';
 import { PersistenceGauge as Gauge } from '../metrics/stats.ts';
-import { BufferOutput } from '../rdb/file-source.ts';
-import { RdbFileWriter } from '../rdb/file-writer.ts';
 import { AOF_DIRECTIVES, AofState, AppendOnlyLog, aofSettings } from './aof.ts';
-import { AofFound } from './aof-files.ts';
 import { PersistenceContext } from './context.ts';
+import { DataSource, type ReloadOptions } from './data-source.ts';
 import { filesOfEnvironment } from './faulty-files.ts';
-import { type Files, pathIn } from './files.ts';
-import { LoadError, Loading } from './loading.ts';
+import type { Files } from './files.ts';
 import type { SnapshotMark } from './snapshot-job.ts';
 import { GIVEN_UP, Snapshots } from './snapshots.ts';
 
@@ -46,21 +43,13 @@ export interface ShutdownSave {
   readonly force: boolean;
 }
 
-/** DEBUG RELOAD. */
-export interface ReloadOptions {
-  readonly save: boolean;
-  readonly flush: boolean;
-  /** Whether keys that are there are replaced. */
-  readonly merge: boolean;
-}
-
 export class PersistenceWorker implements ChangeSink {
   readonly context: PersistenceContext;
   readonly #files: Files;
   readonly #merger: ChangeMerger;
   readonly #aof: AppendOnlyLog;
   readonly #snapshots: Snapshots;
-  readonly #loading: Loading;
+  readonly #source: DataSource;
   readonly #reporter: Reporter;
   readonly #counters: Float64Array;
   #draining = false;
@@ -69,19 +58,18 @@ export class PersistenceWorker implements ChangeSink {
   /** Counts the times from good to bad of the log, see execution/write-error.ts. */
   #failures = 0;
   #failing = false;
-  #loaded = false;
 
   constructor(start: ThreadStart) {
     this.#files = filesOfEnvironment(process.env);
     this.context = new PersistenceContext(start, {
-      load: () => this.#load(),
+      load: () => this.#source.load(),
       save: () => this.#snapshots.save(),
       bgsave: ({ schedule }: { schedule: boolean }) => this.#snapshots.backgroundSave(schedule),
       bgrewriteaof: () => this.#snapshots.rewrite(),
       'append-only': (on: boolean) => this.#switch(on),
       'save-flushed': () => this.#saveFlushed(),
-      'debug-reload': (options: ReloadOptions) => this.#reload(options),
-      'debug-load-aof': () => this.#reloadLog(),
+      'debug-reload': (options: ReloadOptions) => this.#source.reload(options),
+      'debug-load-aof': () => this.#source.reloadLog(),
       'debug-flush-sleep': (usec: number) => {
         this.#aof.writer.flushSleep = usec;
         return 'OK';
@@ -107,7 +95,12 @@ export class PersistenceWorker implements ChangeSink {
     this.#snapshots = new Snapshots(this.context, this.#files, this.#aof, this.#merger, late, () =>
       this.#publishErrors(),
     );
-    this.#loading = new Loading(this.context, this.#files);
+    this.#source = new DataSource(this.context, this.#files, this.#aof, this.#snapshots, {
+      drainAll: () => this.#drainAll(),
+      dirty: () => this.#dirty(),
+      publish: () => this.#publish(),
+      holdReplies: () => this.#holdReplies(),
+    });
     this.#followConfig();
     listen(words, start.thread, () => this.#wake());
     this.context.control.listen();
@@ -220,7 +213,7 @@ export class PersistenceWorker implements ChangeSink {
   // ---- regular work ----
 
   #tick(): void {
-    if (!this.#loaded) return;
+    if (!this.#source.loaded) return;
     if (!this.#draining) this.#drain();
     this.#snapshots.tick(this.#dirty());
     const saving = this.#snapshots.running;
@@ -340,137 +333,11 @@ export class PersistenceWorker implements ChangeSink {
 
   // ---- start and end ----
 
-  /** Loads what there is, at start. @throws RefusedError if the server must not start */
-  async #load(): Promise<void> {
-    const { config, log, words, stats } = this.context;
-    const from = Date.now();
-    try {
-      if (config.getBool('appendonly')) await this.#loadLog(from);
-      else await this.#loadRdb(from);
-    } catch (error) {
-      if (!(error instanceof LoadError)) throw error;
-      throw new RefusedError(error.message);
-    }
-    if (config.getBool('appendonly')) {
-      const rdb = config.getBool('aof-use-rdb-preamble');
-      if (!this.#aof.start(rdb ? emptyRdb(this.context.start.facts.redisVersion) : Buffer.alloc(0), rdb))
-        throw new RefusedError('');
-      Atomics.store(words, GlobalWord.ChangesWanted, 1);
-      this.#holdReplies();
-    }
-    const gauges = stats.persistence;
-    gauges[Gauge.DirtyAtSave] = this.#dirty();
-    gauges[Gauge.LastSaveAt] = Date.now();
-    this.#loaded = true;
-    this.#publish();
-    this.#loading.end();
-    log.debug('persistence is ready');
-  }
-
-  async #loadRdb(from: number): Promise<void> {
-    const { config, log } = this.context;
-    const path = pathIn('', config.getText('dbfilename'));
-    const facts = this.#files.stat(path);
-    if (facts === null) return;
-    this.#loading.begin(facts.size);
-    await this.#loading.rdb(path, config.getString('dbfilename'), false);
-    log.notice(`DB loaded from disk: ${((Date.now() - from) / 1000).toFixed(3)} seconds`);
-  }
-
-  async #loadLog(from: number): Promise<void> {
-    const { log } = this.context;
-    if (!this.#aof.files.load()) throw new LoadError('');
-    const plan = this.#aof.files.plan();
-    if (plan.found === AofFound.Failed) throw new LoadError('');
-    if (plan.found === AofFound.Files) {
-      this.#loading.begin(plan.totalBytes);
-      await this.#loading.aof(plan);
-      log.notice(`DB loaded from append only file: ${((Date.now() - from) / 1000).toFixed(3)} seconds`);
-    }
-    if (!this.#aof.loaded(plan)) throw new LoadError('');
-  }
-
   /** FLUSHALL with save points. */
   async #saveFlushed(): Promise<string> {
     // If that fails, the log says so, and save points will try again: Redis's FLUSHALL answers OK all the same.
     await this.#snapshots.saveNow();
     return 'OK';
-  }
-
-  /** DEBUG RELOAD. @throws RefusedError */
-  async #reload({ save, flush, merge }: ReloadOptions): Promise<string> {
-    const { config, log } = this.context;
-    const path = pathIn('', config.getText('dbfilename'));
-    await this.#anew(
-      async () => {
-        if (save && (await this.#snapshots.saveNow()) !== '') throw new RefusedError('ERR');
-      },
-      flush,
-      async () => {
-        const facts = this.#files.stat(path);
-        this.#loading.begin(facts?.size ?? 0);
-        await this.#loading.rdb(path, config.getString('dbfilename'), false, merge);
-      },
-      'ERR Error trying to load the RDB dump, check server logs.',
-    );
-    log.warning('DB reloaded by DEBUG RELOAD');
-    return 'OK';
-  }
-
-  /** DEBUG LOADAOF. @throws RefusedError */
-  async #reloadLog(): Promise<string> {
-    const { files, writer } = this.#aof;
-    const failure = 'ERR Error trying to load the AOF files, check server logs.';
-    await this.#anew(
-      async () => {
-        this.#drainAll();
-        // Without a log, that of an earlier time.
-        if (this.#aof.state === AofState.Off ? !files.load() : !writer.sync())
-          throw new RefusedError(failure);
-      },
-      true,
-      async () => {
-        const plan = files.plan();
-        if (plan.found !== AofFound.Files) throw new LoadError('');
-        this.#loading.begin(plan.totalBytes);
-        await this.#loading.aof(plan);
-      },
-      failure,
-    );
-    this.context.log.warning('Append Only File loaded by DEBUG LOADAOF');
-    return 'OK';
-  }
-
-  /**
-   * Replaces the data set by one that is loaded. Nothing of it is told: the files have it.
-   * @param before done when nobody changes anything any more: what is not in the files by then is lost
-   */
-  async #anew(
-    before: () => Promise<void>,
-    flush: boolean,
-    load: () => Promise<void>,
-    failure: string,
-  ): Promise<void> {
-    const { words, stats, control } = this.context;
-    Atomics.store(words, GlobalWord.Loading, 1);
-    this.#loaded = false;
-    try {
-      // What is still being run belongs to what was before.
-      await control.call('settle');
-      await before();
-      this.#snapshots.hold();
-      if (flush) await this.context.keeper('empty-databases');
-      await load();
-    } catch (error) {
-      if (!(error instanceof LoadError)) throw error;
-      throw new RefusedError(failure);
-    } finally {
-      stats.persistence[Gauge.DirtyAtSave] = this.#dirty();
-      this.#loaded = true;
-      this.#publish();
-      this.#loading.end();
-      this.#snapshots.goOn();
-    }
   }
 
   #resetStats(): void {
@@ -523,18 +390,4 @@ export class PersistenceWorker implements ChangeSink {
     this.#snapshots.giveUpWaiting();
     this.#snapshots.goOn();
   }
-}
-
-/** An RDB file without keys. */
-function emptyRdb(redisVersion: string): Buffer {
-  const output = new BufferOutput();
-  new RdbFileWriter(output, {
-    checksum: true,
-    redisVersion,
-    createdAt: Math.floor(Date.now() / 1000),
-    usedMemory: 0,
-    aofBase: true,
-    sizes: [],
-  }).finish();
-  return output.bytes;
 }

@@ -211,6 +211,38 @@ describe('appendfsync', () => {
     expect(desk.commands.length).toBe(4);
   });
 
+  it('cuts units that would be too long to load', () => {
+    using folder = new Folder();
+    const writer = new AofWriter(new Bench(folder.path).options, 100);
+    const path = folder.join('a.aof');
+    writer.open(systemFiles.open(path, OpenMode.WriteEmpty), 0);
+    writer.beginUnit();
+    for (const length of [200, 10, 10, 40]) {
+      const bytes = command('SET', 'key', 'x'.repeat(length));
+      writer.effect(0, bytes, 0, bytes.length);
+    }
+    writer.endUnit();
+    writer.flush(true);
+    writer.close();
+    const names = readFileSync(path, 'latin1').match(/MULTI|EXEC|SET/g);
+    expect(names?.join(' ')).toBe('MULTI SET EXEC MULTI SET SET EXEC MULTI SET EXEC');
+  });
+
+  it('syncs ahead in the background what is not on the disk, and tells when that has ended, well or not', () => {
+    using desk = new Desk();
+    const ended: number[] = [];
+    desk.writer.syncAhead(() => ended.push(0));
+    expect([ended, desk.files.held.length]).toEqual([[0], 0]);
+    desk.put(0, 'SET', 'a', '1');
+    desk.writer.flush(false);
+    desk.writer.syncAhead(() => ended.push(1));
+    desk.writer.syncAhead(() => ended.push(2));
+    expect([ended, desk.files.held.length]).toEqual([[0], 2]);
+    desk.files.held.shift()!(null);
+    desk.files.held.shift()!(new Error('EIO'));
+    expect([ended, desk.writer.isWell]).toEqual([[0, 1, 2], false]);
+  });
+
   it('waits for no sync where it is forced', () => {
     using desk = new Desk();
     desk.bench.time += 1000;
