@@ -5,26 +5,14 @@ import type { RecordView } from '../keyspace/record.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { SLOT_TO_SHARD_SHIFT } from '../memory/layout.ts';
 import type { CommandContext } from './context.ts';
-import type { Session } from './session.ts';
-
-const DENIED =
-  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
+import { protectedRefusal } from './protection.ts';
 
 /** Whether the client may use DEBUG, by enable-debug-command; replies with the error if not. */
 export function checkDebugAllowed(cx: CommandContext): boolean {
-  const allowed = cx.server.config.getEnum('enable-debug-command');
-  if (allowed === 'yes' || (allowed === 'local' && isLocal(cx.session))) return true;
-  cx.error(DENIED);
+  const refused = protectedRefusal(cx);
+  if (refused === null) return true;
+  cx.error(refused);
   return false;
-}
-
-/**
- * Whether a client is on this host: over the unix socket or from the loopback address. Only the address travels with
- * commands that are handed over; that of a unix socket ends in port 0, which no TCP client has.
- */
-function isLocal(session: Session): boolean {
-  if (session.unix || session.address.endsWith(':0')) return true;
-  return /^(?:127\.0\.0\.1|\[?::1\]?|\[?::ffff:127\.0\.0\.1\]?):\d+$/.test(session.address);
 }
 
 /** An argument as C's atoi reads it: what is no number counts as 0. */

@@ -23,6 +23,7 @@ import { listCommands } from './family-list.ts';
 import { listMoveCommands } from './family-list-move.ts';
 import { listSearchCommands } from './family-list-search.ts';
 import { memoryCommands } from './family-memory.ts';
+import { moduleCommands } from './family-module.ts';
 import { persistenceCommands } from './family-persistence.ts';
 import { pubsubCommands } from './family-pubsub.ts';
 import { serverCommands } from './family-server.ts';
@@ -73,6 +74,7 @@ const FAMILIES: readonly FamilyHandlers[] = [
   serverCommands,
   infoCommands,
   memoryCommands,
+  moduleCommands,
   streamCommands,
   setCommands,
   setRandomCommands,

@@ -20,6 +20,7 @@ import { ErrorText, wrongArity } from '../commands/errors.ts';
 import { endTransaction } from '../commands/family-transaction.ts';
 import { replyUnknown } from '../commands/help.ts';
 import { Denial } from '../commands/identity.ts';
+import { protectedRefusal } from '../commands/protection.ts';
 import type { ServerApi } from '../commands/server-api.ts';
 import type { Session } from '../commands/session.ts';
 import {
@@ -230,6 +231,8 @@ export class Executor implements WaiterTimes {
     let queued = false;
     if (transaction !== null) {
       if ((flags & CommandFlag.NoMulti) !== 0) return this.#reject(command, NOT_IN_MULTI);
+      const refused = (flags & CommandFlag.Protected) === 0 ? null : protectedRefusal(cx);
+      if (refused !== null) return this.#reject(command, refused);
       if (command === this.#exec) flags = flagsOfExec(command, transaction);
       queued = !NEVER_QUEUED.has(command.name);
     }
