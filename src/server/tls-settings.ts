@@ -52,10 +52,7 @@ function settingsOf(config: ConfigStore, ticketKeys: Uint8Array): TlsSettings {
     ciphers: ciphers(config),
     preferOwnCiphers: config.getBool('tls-prefer-server-ciphers'),
     ...protocols(config),
-    dhParams:
-      config.getString('tls-dh-params-file') === ''
-        ? ''
-        : pem(config, 'tls-dh-params-file', 'DH params file'),
+    dhParams: config.getString('tls-dh-params-file') === '' ? '' : dhParams(config),
     sessionTimeout: config.getInt('tls-session-cache-timeout'),
     ticketKeys,
   };
@@ -70,6 +67,17 @@ function pem(config: ConfigStore, name: FileName, what: string): string {
   } catch (error) {
     throw new TlsError(`Failed to load ${what}: ${path}: ${strerror(error)}`);
   }
+}
+
+/** Node passes over what holds no such parameters, and offers no ciphers with them. */
+function dhParams(config: ConfigStore): string {
+  const text = pem(config, 'tls-dh-params-file', 'DH params file');
+  const [, base64] = /-----BEGIN DH PARAMETERS-----([^-]+)-----END DH PARAMETERS-----/.exec(text) ?? [];
+  // A sequence of integers, as DER.
+  const der = Buffer.from(base64 ?? '', 'base64');
+  const lengthBytes = (der[1] ?? 0) > 0x80 ? der[1]! - 0x80 : 0;
+  if (der[0] === 0x30 && der[2 + lengthBytes] === 0x02) return text;
+  throw new TlsError(`${config.getString('tls-dh-params-file')}: failed to read DH params.`);
 }
 
 /** Certificates that those of clients must lead to. A folder's files are read all, whatever they are called. */

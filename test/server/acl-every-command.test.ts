@@ -50,7 +50,9 @@ function hasKey(command: Command, request: readonly string[]): boolean {
 let server: ServerProcess;
 let admin: RawClient;
 beforeAll(async () => {
-  server = await startSabre({ args: ['--acceptors', '2', '--shard-workers', '2'] });
+  server = await startSabre({
+    args: ['--enable-module-command', 'yes', '--acceptors', '2', '--shard-workers', '2'],
+  });
   admin = await server.connect();
 });
 afterAll(async () => {

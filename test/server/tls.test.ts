@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { Redis } from 'ioredis';
@@ -23,17 +23,11 @@ function openssl(...args: string[]): void {
     throw new Error(`openssl (which these tests need) ${args.join(' ')}: ${error?.message ?? stderr}`);
 }
 
+const EC = ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+
 /** A key and a certificate of `ca`; without one it signs itself. */
-function certificate(name: string, ca: string | null): void {
-  const key = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-keyout',
-    `${name}.key`,
-  ];
+function certificate(name: string, ca: string | null, kind = EC): void {
+  const key = ['-newkey', ...kind, '-nodes', '-keyout', `${name}.key`];
   const about = [
     '-subj',
     `/CN=${name}`,
@@ -82,7 +76,7 @@ function handshake(
     socket.once('close', () => reject(new Error('closed')));
     socket.once('data', (reply: Buffer) => {
       expect(reply.toString()).toMatch(/^[+-]/);
-      resolve({ name: String(socket.getPeerCertificate().subject.CN), socket });
+      resolve({ name: String(socket.getPeerCertificate().subject?.CN), socket });
     });
     socket.write('PING\r\n');
   });
@@ -272,6 +266,70 @@ describe('TLS', () => {
       await new Promise((resolve) => socket.resume().once('close', resolve));
     }
     expect(await admin.call('PING')).toBe('PONG');
+  });
+
+  it('goes on with sessions, with any acceptor, as tls-session-caching says', async () => {
+    const tls12 = { maxVersion: 'TLSv1.2' as const };
+    const reused = async (session: Buffer): Promise<boolean[]> => {
+      const all = await Promise.all(Array.from({ length: 6 }, () => handshake(port, { ...tls12, session })));
+      return all.map(({ socket }) => socket.isSessionReused());
+    };
+    const lifetime = (): string => {
+      const words = ['s_client', '-connect', `127.0.0.1:${port}`, '-tls1_2'];
+      const { stdout } = spawnSync('openssl', words, { cwd: folder, encoding: 'utf8', input: '' });
+      return /ticket lifetime hint: (\d+)/.exec(stdout)?.[1] ?? 'none';
+    };
+    const session = (await handshake(port, tls12)).socket.getSession()!;
+    expect(await reused(session)).toEqual(Array(6).fill(true));
+    expect(lifetime()).toBe('300');
+    await admin.call('CONFIG', 'SET', 'tls-session-cache-timeout', '1234');
+    expect(lifetime()).toBe('1234');
+    await admin.call('CONFIG', 'SET', 'tls-session-caching', 'no');
+    expect(lifetime()).toBe('none');
+    expect(await reused(session)).toEqual(Array(6).fill(false));
+    await admin.call('CONFIG', 'SET', 'tls-session-caching', 'yes', 'tls-session-cache-timeout', '300');
+  });
+
+  it('has the parameters of tls-dh-params-file', async () => {
+    openssl('genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt', 'group:ffdhe3072', '-out', 'dh.pem');
+    certificate('rsa', 'ca', ['rsa:2048']);
+    const dhe = { maxVersion: 'TLSv1.2' as const, ciphers: 'DHE-RSA-AES256-GCM-SHA384' };
+    await admin.call(
+      ...['CONFIG', 'SET', 'tls-cert-file', at('rsa.crt'), 'tls-key-file', at('rsa.key')],
+      ...['tls-key-file-pass', '', 'tls-ciphers', dhe.ciphers],
+    );
+    await expect(handshake(port, dhe)).rejects.toThrow();
+    expect(await admin.callError('CONFIG', 'SET', 'tls-dh-params-file', at('ca.crt'))).toMatch(
+      /Unable to update TLS/,
+    );
+    expect(await admin.callError('CONFIG', 'SET', 'tls-dh-params-file', at('nowhere'))).toMatch(
+      /Unable to update TLS/,
+    );
+    await admin.call('CONFIG', 'SET', 'tls-dh-params-file', at('dh.pem'));
+    const { socket } = await handshake(port, dhe);
+    expect(socket.getEphemeralKeyInfo()).toMatchObject({ type: 'DH', size: 3072 });
+    await admin.call(
+      ...['CONFIG', 'SET', 'tls-cert-file', at('server.crt'), 'tls-key-file', at('server.key')],
+      ...['tls-ciphers', '', 'tls-dh-params-file', ''],
+    );
+    expect((await handshake(port)).name).toBe('server');
+  });
+
+  it('is spoken at every address of bind', async () => {
+    const ipv6 = Object.values(networkInterfaces()).some((all) =>
+      all!.some(({ address }) => address === '::1'),
+    );
+    const hosts = ['127.0.0.1', '127.0.0.2', ...(ipv6 ? ['::1'] : [])];
+    await admin.call('CONFIG', 'SET', 'bind', hosts.join(' '));
+    for (const host of hosts) {
+      const { socket } = await handshake(port, { host, servername: 'localhost' });
+      const own = host === '::1' ? '[::1]' : host;
+      const list = String(await admin.call('CLIENT', 'LIST'));
+      expect(list).toContain(` laddr=${own}:${port} `);
+      socket.destroy();
+    }
+    await admin.call('CONFIG', 'SET', 'bind', '127.0.0.1');
+    await expect(handshake(port, { host: '127.0.0.2', servername: 'localhost' })).rejects.toThrow();
   });
 
   it('moves to another port', async () => {
