@@ -37,6 +37,8 @@ export class Session {
   watches: Watches | null = null;
   /** On a shard worker: an EXEC has run, so that transaction and watches are over. */
   executed = false;
+  /** What is to be written behind the reply of the EXEC that is under way, whatever CLIENT REPLY says. */
+  readonly behind: Buffer[] = [];
   /** In MONITOR. */
   monitor = false;
   /** Number of the last report before that: see execution/reports.ts. */

@@ -73,8 +73,8 @@ export class Connection {
   #failure = 0;
   #unwrittenFailure = 0;
   #closesWhenWritten = false;
-  /** Invalidations that wait for the reply in front of them. */
-  #invalidations: Buffer[] | null = null;
+  /** Messages that wait for the reply in front of them. */
+  #behind: Buffer[] | null = null;
   /** Replies to the client, which had waited, that are known to be on their way; -1: one has come before this was known. */
   #repliesDue = 0;
   /** Closes once it has the answer that it waits for. */
@@ -151,6 +151,8 @@ export class Connection {
     if (this.#closed || this.#closing) return;
     const core = this.#core;
     if (core.running === this) core.executor.cx.pushed.push(bytes);
+    // What an EXEC has left may publish to its own client.
+    else if (this.#waiting === Waiting.Deferred) (this.#behind ??= []).push(bytes);
     else this.#write(bytes);
   }
 
@@ -161,7 +163,7 @@ export class Connection {
   pushInvalidation(bytes: Buffer): void {
     if (this.#closed || this.#closing) return;
     const isUnanswered = this.#waiting === Waiting.Worker || this.#waiting === Waiting.Deferred;
-    if (isUnanswered || this.#repliesDue > 0) (this.#invalidations ??= []).push(bytes);
+    if (isUnanswered || this.#repliesDue > 0) (this.#behind ??= []).push(bytes);
     else this.push(bytes);
   }
 
@@ -169,11 +171,11 @@ export class Connection {
     this.#repliesDue++;
   }
 
-  /** Writes the invalidations that have waited. */
-  #writeInvalidations(): void {
-    const held = this.#invalidations;
+  /** Writes the messages that have waited. */
+  #writeBehind(): void {
+    const held = this.#behind;
     if (held === null || this.#repliesDue > 0) return;
-    this.#invalidations = null;
+    this.#behind = null;
     for (const bytes of held) this.#write(bytes);
   }
 
@@ -191,7 +193,7 @@ export class Connection {
     const whole = gapped === null ? end : HAND_OVER_HEADER + gapped.from;
     if (whole > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER, whole));
     if (wasReplyDue(back.flags)) this.#repliesDue--;
-    if (back.status !== HandOverStatus.Ask && gapped === null) this.#writeInvalidations();
+    if (back.status !== HandOverStatus.Ask && gapped === null) this.#writeBehind();
     if (hasExecuted(back.flags)) this.#endTransaction(gapped === null);
     this.#reader.skip(back.consumed);
     if (this.#core.rateLimited) this.#limitRate(back.commands, back.consumed);
@@ -340,7 +342,7 @@ export class Connection {
         this.#handOver(true);
         break;
       case BatchEnd.Deferred:
-        if (core.executor.cx.pushed.length > 0) this.#invalidations = core.executor.cx.pushed.splice(0);
+        if (core.executor.cx.pushed.length > 0) this.#behind = core.executor.cx.pushed.splice(0);
         this.#waiting = Waiting.Deferred;
         this.#await(core.executor.cx.deferred!, core.executor.cx.closeAfterReply);
         break;
@@ -372,7 +374,8 @@ export class Connection {
       write(reply);
       if (this.session.replyMode !== ReplyMode.On) applyReplyMode(core.executor.cx, this.session, 0);
       this.#flush();
-      this.#writeInvalidations();
+      for (const bytes of this.session.behind.splice(0)) this.#write(bytes);
+      this.#writeBehind();
       if (closes || this.closesAfterAnswer) this.closeAfterWriting();
       else this.#goOn();
     };

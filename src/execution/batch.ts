@@ -89,11 +89,16 @@ export class Batch {
         return outcome;
       }
       this.commands++;
-      if (outcome !== Outcome.Deferred && session.replyMode !== ReplyMode.On)
+      // Of what is yet to come, the connection drops it.
+      const isYetToCome = outcome === Outcome.Deferred || outcome === Outcome.Gaps;
+      if (!isYetToCome && session.replyMode !== ReplyMode.On)
         applyReplyMode(cx, session, cx.keepsReply ? cx.reply.length : mark);
       cx.keepsReply = false;
       // Behind a reply that is yet to come, the connection puts it.
-      if (outcome === Outcome.Deferred || outcome === Outcome.Gaps) return outcome;
+      if (isYetToCome) {
+        if (this.#executor.onWorker) cx.pushed.length = 0;
+        return outcome;
+      }
       if (cx.pushed.length > 0) {
         appendPushed(cx);
         // What the acceptor has for the client comes in between.

@@ -370,6 +370,8 @@ export class Transactions {
     const queued = this.#queued;
     const { identity } = session;
     const gaps: Gap[] = [];
+    // Behind a SUBSCRIBE that is left: what is published then, it is to hear.
+    let hearsLater = false;
     this.#closes = false;
     reply.arrayHeader(transaction.count);
     for (let at = 0; at < transaction.wordsUsed; at = queued.next) {
@@ -378,7 +380,8 @@ export class Transactions {
       cx.failed = false;
       if (session.identity !== identity) this.#checkAgain(transaction);
       if (queued.denial !== Denial.None) cx.error(RULES_CHANGED + reasonOf(queued.denial));
-      else if (this.#isLeft(command, gaps.length > 0)) {
+      else if (this.#isLeft(command, gaps.length > 0) || (hearsLater && isPubSub(command))) {
+        if (isPubSub(command)) hearsLater = true;
         gaps.push({ at: mark - from, word: at, answer: null, request: null });
       } else {
         if (effects.wanted) effects.next();
@@ -496,6 +499,7 @@ export class Transactions {
     const { bytes, length } = cx.reply;
     const written = Buffer.from(bytes.subarray(0, length));
     cx.reply = reply;
+    if (cx.pushed.length > 0) session.behind.push(...cx.pushed.splice(0));
     kept.restore();
     executor.end();
     if (cx.requested !== null) {
@@ -504,6 +508,10 @@ export class Transactions {
     }
     return cx.deferred ?? Promise.resolve((to) => to.raw(written, 0, written.length));
   }
+}
+
+function isPubSub({ flags }: Command): boolean {
+  return (flags & CommandFlag.Pubsub) !== 0;
 }
 
 function reasonOf(denial: number): string {

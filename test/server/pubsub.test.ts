@@ -360,3 +360,43 @@ describeTopologies('subscribers', (server) => {
     expect((await subscriber.next()).raw.toString()).toContain('still there');
   });
 });
+
+describeTopologies('a transaction that subscribes', (server) => {
+  it('hears what it publishes behind that, on a shard worker, too; with CLIENT REPLY OFF nothing else', async () => {
+    const reader = await server.connect();
+    const texts = async (count: number, client: RawClient): Promise<string[]> => {
+      const seen: string[] = [];
+      while (seen.length < count)
+        seen.push((await client.next()).raw.toString('latin1').replaceAll('\r\n', ' '));
+      return seen;
+    };
+    for (const [name, long] of Object.entries({ c1: ['GET', 'x'], c2: ['KEYS', 'nosuch'] })) {
+      const client = await server.connect({ protocol: 3 });
+      const queue = [
+        ['SUBSCRIBE', name],
+        ['PUBLISH', name, 'a'],
+        long,
+        ['PUBSUB', 'NUMSUB', name],
+        ['UNSUBSCRIBE', name],
+      ];
+      for (const command of [['MULTI'], ...queue, ['PUBLISH', name, 'b'], ['EXEC'], ['PING']])
+        client.send(...command);
+      for (let i = 0; i <= queue.length + 1; i++) await client.next();
+      const [exec, message, end] = await texts(3, client);
+      expect(exec).toMatch(
+        /^\*6 >3 \$9 subscribe \$2 c. :1 :1 .* \*2 \$2 c. :1 >3 \$11 unsubscribe \$2 c. :0 :0 $/,
+      );
+      expect(message).toBe(`>3 $7 message $2 ${name} $1 a `);
+      expect(end).toBe('+PONG ');
+      client.send('CLIENT', 'REPLY', 'OFF');
+      for (const command of [['MULTI'], ...queue.slice(0, 3), ['EXEC'], ['CLIENT', 'REPLY', 'ON']])
+        client.send(...command);
+      expect(await texts(3, client)).toEqual([
+        `>3 $9 subscribe $2 ${name} :1 `,
+        `>3 $7 message $2 ${name} $1 a `,
+        '+OK ',
+      ]);
+    }
+    expect(await reader.call('PING')).toBe('PONG');
+  });
+});
