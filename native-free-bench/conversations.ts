@@ -77,7 +77,7 @@ export const CONVERSATION_GROUPS: Group[] = [
             target: { kind: 'ratio-min', value: 0.9 },
           },
           { key: 'cpuUsPerConnect', title: 'CPU of the server per connect', unit: 'µs', better: 'lower' },
-          { key: 'grownMb', title: 'memory after them, more than before', unit: 'MB', better: 'lower' },
+          { key: 'grownMb', title: 'memory that as many more connects add', unit: 'MB', better: 'lower' },
         ],
         roundsMax: 2,
       },

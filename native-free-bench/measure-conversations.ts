@@ -187,39 +187,22 @@ export async function sampleClients(
   });
 }
 
-/** Connections that come, say PING and go, as many per second as are offered, or as the server takes. */
+/**
+ * Connections that come, say PING and go, as many per second as are offered, or as the server takes. They come twice: the
+ * memory that is looked at is what the second time adds, when the server has all it needs for so many.
+ */
 export async function sampleConnects(
   work: WorkOf<'connects'>,
   server: Server,
   settings: Settings,
 ): Promise<Sample> {
-  const seconds = sized(work.seconds, settings.quick);
-  const total = Math.round(work.perSecond * seconds);
+  const total = Math.round(work.perSecond * sized(work.seconds, settings.quick));
+  await server.guard(visitAll(server.port, total, work.perSecond));
   await server.guard(untilAlone(server));
   const before = residentBytes(server.pid);
   const cpuBefore = cpuSeconds(server.pid);
   const startedMs = performance.now();
-  let begun = 0;
-  let underWay = 0;
-  let failure: Error | null = null;
-  const visit = async (): Promise<void> => {
-    underWay++;
-    try {
-      closeAll([await open(server.port, PING, PONG_BYTES)]);
-    } catch (error) {
-      failure ??= error as Error;
-    }
-    underWay--;
-  };
-  const visitAll = async (): Promise<void> => {
-    while ((begun < total || underWay > 0) && failure === null) {
-      const due = Math.min(total, ((performance.now() - startedMs) / 1000) * work.perSecond);
-      for (; begun < due && underWay < UNDER_WAY_MAX; begun++) void visit();
-      await sleep(begun < due ? 0 : TICK_MS);
-    }
-    if (failure !== null) throw failure;
-  };
-  await server.guard(visitAll());
+  await server.guard(visitAll(server.port, total, work.perSecond));
   const elapsed = (performance.now() - startedMs) / 1000;
   const cpu = cpuPerRequest(server, cpuBefore, total);
   await server.guard(untilAlone(server));
@@ -230,6 +213,28 @@ export async function sampleConnects(
     connects: total,
     grownMb: before === undefined || after === undefined ? undefined : (after - before) / 1e6,
   });
+}
+
+async function visitAll(port: number, total: number, perSecond: number): Promise<void> {
+  const startedMs = performance.now();
+  let begun = 0;
+  let underWay = 0;
+  let failure: Error | null = null;
+  const visit = async (): Promise<void> => {
+    underWay++;
+    try {
+      closeAll([await open(port, PING, PONG_BYTES)]);
+    } catch (error) {
+      failure ??= error as Error;
+    }
+    underWay--;
+  };
+  while ((begun < total || underWay > 0) && failure === null) {
+    const due = Math.min(total, ((performance.now() - startedMs) / 1000) * perSecond);
+    for (; begun < due && underWay < UNDER_WAY_MAX; begun++) void visit();
+    await sleep(begun < due ? 0 : TICK_MS);
+  }
+  if (failure !== null) throw failure;
 }
 
 /** A load without, then beside subscribers that each have a channel and a pattern of their own. */
