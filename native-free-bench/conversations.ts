@@ -6,11 +6,36 @@
  */
 
 import { KEY, VALUE } from './load/requests.ts';
-import type { Group } from './scenario-types.ts';
+import type { Group, Scenario } from './scenario-types.ts';
 
 const ROUNDS = 3;
 /** More than the default, which the connections of a scenario alone would reach. */
 const CONFIG = { maxclients: '15000' };
+
+function publish(pipeline: number, messages: number): Scenario {
+  const title = `messages to 50 subscribers, pipeline ${pipeline}`;
+  return {
+    name: `publish-50-p${pipeline}`,
+    work: {
+      kind: 'publish',
+      pipeline,
+      subscribers: 50,
+      messages: { full: messages, quick: messages / 10 },
+      messageBytes: 32,
+    },
+    metrics: [
+      {
+        key: 'perSecond',
+        title,
+        unit: 'msg/s',
+        better: 'higher',
+        target: { kind: 'ratio-min', value: 1 },
+      },
+      { key: 'cpuUsPerMessage', title: `CPU of the server, ${title}`, unit: 'µs', better: 'lower' },
+    ],
+    roundsMax: ROUNDS,
+  };
+}
 
 export const CONVERSATION_GROUPS: Group[] = [
   {
@@ -20,27 +45,7 @@ export const CONVERSATION_GROUPS: Group[] = [
     sabreArgs: [],
     servers: true,
     when: 'always',
-    scenarios: [
-      {
-        name: 'publish-50',
-        work: {
-          kind: 'publish',
-          subscribers: 50,
-          messages: { full: 40_000, quick: 5_000 },
-          messageBytes: 32,
-        },
-        metrics: [
-          {
-            key: 'perSecond',
-            title: 'messages to 50 subscribers, pipeline 16',
-            unit: 'msg/s',
-            better: 'higher',
-            target: { kind: 'ratio-min', value: 1 },
-          },
-        ],
-        roundsMax: ROUNDS,
-      },
-    ],
+    scenarios: [publish(16, 40_000), publish(256, 200_000)],
   },
   {
     name: 'conversations-clients',
@@ -67,7 +72,7 @@ export const CONVERSATION_GROUPS: Group[] = [
       },
       {
         name: 'connects',
-        work: { kind: 'connects', perSecond: 5_000, seconds: { full: 10, quick: 1 } },
+        work: { kind: 'connects', perSecond: 5_000, seconds: { full: 5, quick: 1 } },
         metrics: [
           {
             key: 'perSecond',

@@ -51,7 +51,7 @@ export type Work =
   | { kind: 'save-and-load' }
   | { kind: 'half-rate-save'; load: LoadShape; seconds: Sized }
   | { kind: 'save-memory'; load: LoadShape; rate: Sized }
-  | { kind: 'publish'; subscribers: number; messages: Sized; messageBytes: number }
+  | { kind: 'publish'; pipeline: number; subscribers: number; messages: Sized; messageBytes: number }
   | { kind: 'clients'; clients: Sized }
   | { kind: 'connects'; perSecond: number; seconds: Sized }
   | { kind: 'bystander'; subscribers: Sized; load: LoadShape; seconds: Sized }

@@ -325,7 +325,7 @@ describe.skipIf(!redisInstalled)('samples of persistence and of clients, on redi
     await withServers(1, async (server) => {
       const small = { full: 200, quick: 100 };
       const published = await samplePublish(
-        { kind: 'publish', subscribers: 5, messages: small, messageBytes: 7 },
+        { kind: 'publish', pipeline: 16, subscribers: 5, messages: small, messageBytes: 7 },
         server!,
         settings,
       );

@@ -304,7 +304,8 @@ describe('scenarios', () => {
     expect(chosen.flatMap((group) => group.scenarios)).toHaveLength(7);
     const conversations = selectGroups(GROUPS, { only: ['conversations'], redisBenchmarkInstalled: false });
     expect(conversations.flatMap((group) => group.scenarios.map(({ name }) => name))).toEqual([
-      'publish-50',
+      'publish-50-p16',
+      'publish-50-p256',
       'idle-clients',
       'connects',
       'unused-subscribers',
