@@ -28,6 +28,7 @@ import {
   wasReplyDue,
 } from '../execution/hand-over.ts';
 import { Stat } from '../metrics/stats.ts';
+import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
 import type { AcceptorCore } from './acceptor-core.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -447,12 +448,25 @@ export class Connection {
     const reply = this.#core.executor.cx.reply;
     const length = reply.length;
     if (length === 0) return;
-    if (length <= COPY_REPLY_MAX) {
+    if (length >= WRITE_NOW_BYTES && reply.bytes.length <= 2 * length && !this.#core.gate.shut) {
+      this.#sendFrom(reply);
+    } else if (length <= COPY_REPLY_MAX) {
       const bytes = Buffer.allocUnsafe(length);
       reply.bytes.copy(bytes, 0, 0, length);
       reply.reset();
       this.#write(bytes);
     } else this.#write(reply.take());
+  }
+
+  /**
+   * Writes a large reply from where it is: the kernel mostly takes all of it at once, and then nothing was copied. If not,
+   * the socket keeps the writer's buffer.
+   */
+  #sendFrom(reply: ReplyWriter): void {
+    this.writeNow();
+    this.#send(reply.bytes.subarray(0, reply.length));
+    if (this.socket.writableLength === 0) reply.reset();
+    else reply.take();
   }
 
   /**
