@@ -444,7 +444,10 @@ export function noGroup(cx: CommandContext, key: number, group: number, more = '
   cx.error(`NOGROUP ${text}${more}`);
 }
 
-/** Where the options of the request are that an estimate needs: argument indices, 0 if they are not there. */
+/**
+ * Where the options of the request are that an estimate needs: argument indices, 0 if they are not there. STREAMS is only
+ * found where key-positions.ts finds it, too: other keys are not locked.
+ */
 const found = { streams: 0, count: 0, group: 0 };
 
 function findOptions(cx: CommandContext): void {
@@ -458,6 +461,7 @@ function findOptions(cx: CommandContext): void {
       arg += 2;
     } else if (cx.argIs(arg, 'COUNT')) found.count = ++arg;
     else if (cx.argIs(arg, 'BLOCK')) arg++;
+    else if (!cx.argIs(arg, 'NOACK')) return;
   }
 }
 

@@ -1,5 +1,5 @@
 // Every command with arguments after its own grammar, filled with words that are no good: names that JavaScript's objects
-// have, numbers at the edges, other commands' words. Each gets a reply and the server lives. SABRE_SEED repeats a run.
+// have, numbers at the edges. Each gets a reply and the server lives. SABRE_SEED repeats a run.
 
 import { expect, it } from 'vitest';
 import type { ArgumentFacts } from '../../src/commands/facts/command-documentation.ts';
@@ -136,5 +136,9 @@ describeServer(
       },
     );
   },
-  { args: ['--enable-debug-command', 'yes', '--maxmemory', '1gb'] },
+  {
+    args: ['--enable-debug-command', 'yes', '--maxmemory', '1gb'],
+    // Ends when something is used without its lock.
+    env: { SABRE_DEBUG: '1' },
+  },
 );
