@@ -29,7 +29,9 @@ import type { Tracker } from '../tracking/tracker.ts';
 import { ClientMemory } from './client-memory.ts';
 import { ClientRegistry, clientMethods } from './client-registry.ts';
 import { Connection } from './connection.ts';
+import { OutputBlocks } from './output-blocks.ts';
 import { ReplyGate } from './reply-gate.ts';
+import { SharedReads, type SharedSocket } from './shared-reads.ts';
 import { createTlsServer, renewTls, type TlsSettings } from './tls-server.ts';
 
 /** The worker that keeps waiting clients. */
@@ -87,6 +89,8 @@ export class AcceptorCore {
   running: Connection | null = null;
   readonly exchange: Exchange;
   readonly tracker: Tracker;
+  readonly #reads = new SharedReads();
+  readonly output = new OutputBlocks();
   rateCommands = 0;
   rateBytes = 0;
   rateLimited = false;
@@ -99,6 +103,7 @@ export class AcceptorCore {
     const writers = this.#writers;
     for (let i = 0; i < writers.length; i++) writers[i]!.writeNow();
     writers.length = 0;
+    this.output.endTurn();
   };
   readonly #connections = new Map<number, Connection>();
   /** Clients that are gone, by connection, whose watches a worker has with an EXEC. */
@@ -346,10 +351,11 @@ export class AcceptorCore {
       keepAlive: keepAlive > 0,
       keepAliveInitialDelay: keepAlive * 1000,
     };
-    const accept = (socket: Socket): void => this.#accept(socket);
+    const accept = (socket: Socket): void => this.#accept(socket, null);
+    const acceptPlain = (socket: Socket): void => this.#accept(socket, this.#reads.adopt(socket));
     const server =
       on.tls === null
-        ? createServer({ allowHalfOpen: true, ...socketOptions }, accept)
+        ? createServer({ allowHalfOpen: true, pauseOnConnect: true, ...socketOptions }, acceptPlain)
         : createTlsServer(on.tls, socketOptions, accept, (reason) =>
             this.log('verbose', `Error accepting a client connection: ${reason}`),
           );
@@ -413,9 +419,11 @@ export class AcceptorCore {
     return Promise.resolve();
   }
 
-  #accept(socket: Socket): void {
+  /** @param shared what has taken the socket's place */
+  #accept(accepted: Socket, shared: SharedSocket | null): void {
     const control = this.#control;
     const config = this.thread.config;
+    const socket = shared === null ? accepted : shared.socket;
     const unix = socket.remoteAddress === undefined;
     this.stats.add(Stat.Connections, 1);
     if (Atomics.add(control, GlobalWord.Clients, 1) >= config.getInt('maxclients')) {
@@ -446,7 +454,7 @@ export class AcceptorCore {
     session.identity = acl.defaultUser;
     session.home = this.thread.start.number;
     this.#lastNumber = (this.#lastNumber + 1) & 0x7fffffff;
-    const connection = new Connection(this, this.#lastNumber, session, socket);
+    const connection = new Connection(this, this.#lastNumber, session, socket, shared);
     this.#connections.set(connection.number, connection);
     this.registry.add(connection);
     if (this.memory.active) this.memory.changed(connection);

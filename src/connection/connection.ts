@@ -32,6 +32,7 @@ import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
 import type { AcceptorCore } from './acceptor-core.ts';
 import { RateLimit } from './rate-limit.ts';
+import type { SharedSocket } from './shared-reads.ts';
 
 const Waiting = { No: 0, Worker: 1, Deferred: 2, Paused: 3, Rate: 4, Blocked: 5 } as const;
 
@@ -80,15 +81,32 @@ export class Connection {
   #repliesDue = 0;
   /** Closes once it has the answer that it waits for. */
   closesAfterAnswer = false;
+  /** Whether writes go straight to the kernel. */
+  readonly #isPlain: boolean;
   totalInput = 0;
   totalOutput = 0;
 
-  constructor(core: AcceptorCore, number: number, session: Session, socket: Socket) {
+  /** @param shared what reads the socket, null if it does so itself */
+  constructor(
+    core: AcceptorCore,
+    number: number,
+    session: Session,
+    socket: Socket,
+    shared: SharedSocket | null,
+  ) {
     this.#core = core;
     this.number = number;
     this.session = session;
     this.socket = socket;
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    this.#isPlain = shared !== null;
+    if (shared === null) socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    else {
+      shared.onRead = (chunk) => {
+        this.#onData(chunk);
+        this.#reader.releaseChunk();
+      };
+    }
+    socket.resume();
     socket.on('end', () => this.#onEnd());
     socket.on('error', (error: Error) => this.#core.logClose(this, error.message));
     socket.on('close', () => this.#onClose());
@@ -451,8 +469,9 @@ export class Connection {
     if (length >= WRITE_NOW_BYTES && reply.bytes.length <= 2 * length && !this.#core.gate.shut) {
       this.#sendFrom(reply);
     } else if (length <= COPY_REPLY_MAX) {
-      const bytes = Buffer.allocUnsafe(length);
-      reply.bytes.copy(bytes, 0, 0, length);
+      // What TLS, the gate, or a socket with more to write will keep.
+      const own = !this.#isPlain || this.#core.gate.shut || this.socket.writableLength > 0;
+      const bytes = this.#core.output.copy(reply.bytes, length, own);
       reply.reset();
       this.#write(bytes);
     } else this.#write(reply.take());
@@ -499,6 +518,7 @@ export class Connection {
     const { gate } = this.#core;
     if (gate.shut && (this.#held > 0 || !gate.lets(this.#unwrittenFailure))) {
       this.#held += bytes.length;
+      this.#core.output.keep(bytes);
       gate.hold(this, bytes);
       if (this.#held > OUTPUT_PENDING_MAX) this.#stopReading();
     } else this.#send(bytes);
@@ -521,7 +541,9 @@ export class Connection {
     this.#core.stats.add(Stat.Writes, 1);
     if (!socket.writable) return;
     if (this.#core.memory.active) this.#core.memory.changed(this);
-    if (!socket.write(bytes)) {
+    const taken = socket.write(bytes);
+    if (socket.writableLength > 0) this.#core.output.keep(bytes);
+    if (!taken) {
       this.#core.stats.raise(Stat.MaxOutputBuffer, socket.writableLength);
       this.#checkOutputLimit(Date.now());
       if (socket.writableLength > OUTPUT_PENDING_MAX) this.#stopReading();

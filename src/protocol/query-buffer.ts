@@ -1,13 +1,13 @@
 /**
  * Bytes of a connection that wait: those of a command that is not complete, kept from read to read.
  *
- *     bytes   │ copied so far           │ room │      chunks  │ 64 KiB │ 64 KiB │ 4 KiB, ours │
+ *     bytes   │ copied so far           │ room │      blocks  │ 4 KiB │ 8 KiB │ ... │ 64 KiB │ 64 KiB │
  *             0                        end     capacity       └ behind `end`, in order
  *
  * Two ways of holding. Pieces are copied into `bytes`, which grows by doubling, so that n bytes cost O(n) copying
- * however small the pieces are. While a large argument is awaited (`need` says where it ends), large pieces are kept
- * as they came and small ones in blocks of ours, and all is copied once, when all is there: a value of 512 MB is
- * neither copied over and over as a buffer grows, nor is memory taken for it before its bytes have come.
+ * however small the pieces are. While a large argument is awaited (`need` says where it ends), they are copied into
+ * blocks, and all is copied once more when all is there: a value of 512 MB is neither copied over and over as a buffer
+ * grows, nor is memory taken for it before its bytes have come.
  *
  * Memory taken is at most twice the bytes that have arrived and 128 KiB, whatever lengths were declared; only while
  * `gather` copies it is that and once more what has arrived.
@@ -18,10 +18,8 @@ import { COMMAND_BYTES_MAX } from './request-parser.ts';
 /** The most bytes a buffer holds: offsets have 32 bits. */
 export const QUERY_BYTES_MAX = COMMAND_BYTES_MAX;
 
-/** From so many missing bytes on, pieces are kept and not copied (Redis's PROTO_MBULK_BIG_ARG). */
+/** From so many missing bytes on, pieces go to blocks (Redis's PROTO_MBULK_BIG_ARG). */
 const BIG_BYTES = 32 * 1024;
-/** Pieces below this are copied into blocks: a list of them would cost more than the copies. */
-const KEPT_BYTES_MIN = 4 * 1024;
 const BLOCK_BYTES_MIN = 4 * 1024;
 const BLOCK_BYTES_MAX = 64 * 1024;
 const CAPACITY_MIN = 1024;
@@ -29,7 +27,7 @@ const CAPACITY_MIN = 1024;
 const AHEAD_BYTES = 64 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
-const NO_CHUNKS: Buffer[] = [];
+const NO_BLOCKS: Buffer[] = [];
 
 export class QueryBuffer {
   /** [0, end) in one piece; all there is after `gather`. */
@@ -40,9 +38,9 @@ export class QueryBuffer {
   /** Bytes copied, ever: what it costs. */
   copiedTotal: number;
   /** What came behind `end`. */
-  private chunks: Buffer[];
-  private chunkMemory: number;
-  /** The block that small pieces go to, last of the chunks while it has room; its bytes used. */
+  private blocks: Buffer[];
+  private blockMemory: number;
+  /** The block that pieces go to, the last one, while it has room; its bytes used. */
   private block: Buffer;
   private blockUsed: number;
 
@@ -51,48 +49,40 @@ export class QueryBuffer {
     this.end = 0;
     this.size = 0;
     this.copiedTotal = 0;
-    this.chunks = NO_CHUNKS;
-    this.chunkMemory = 0;
+    this.blocks = NO_BLOCKS;
+    this.blockMemory = 0;
     this.block = NO_BYTES;
     this.blockUsed = 0;
   }
 
   /** Bytes of memory taken. */
   get memory(): number {
-    return this.bytes.length + this.chunkMemory;
+    return this.bytes.length + this.blockMemory;
   }
 
   /**
    * Adds [from, to) of a piece that was read. The caller sees to it that `size` stays within QUERY_BYTES_MAX.
-   * @param piece may be kept: nobody may write to it any more
    * @param need how many bytes must be held in all before anything can be done with them; 0 when unknown
    */
   append(piece: Buffer, from: number, to: number, need: number): void {
     const count = to - from;
     const size = this.size + count;
     this.size = size;
-    if (this.chunks.length === 0) {
+    if (this.blocks.length === 0) {
       if (size > this.bytes.length && need - this.end >= BIG_BYTES && need > this.bytes.length) {
-        this.chunks = [];
+        this.blocks = [];
       } else {
         if (size > this.bytes.length) this.grow(capacityFor(size, need));
         this.end += this.copy(piece, from, to, this.bytes, this.end);
         return;
       }
     }
-    // What is a small part of its memory must not keep it all.
-    if (count >= KEPT_BYTES_MIN && piece.buffer.byteLength <= count * 2) {
-      this.closeBlock();
-      this.chunks.push(count === piece.length ? piece : piece.subarray(from, to));
-      this.chunkMemory += piece.buffer.byteLength;
-      return;
-    }
     this.appendToBlocks(piece, from, to);
   }
 
   /** Puts all that is held in one piece: [0, end) of `bytes`. */
   gather(): void {
-    if (this.chunks.length === 0) return;
+    if (this.blocks.length === 0) return;
     this.closeBlock();
     if (this.size > this.bytes.length) {
       // Exact the first time; if more large arguments follow in the same command, growing must be geometric.
@@ -100,10 +90,10 @@ export class QueryBuffer {
         Math.max(this.size + Math.min(AHEAD_BYTES, this.size >> 1), Math.floor(this.bytes.length * 1.5)),
       );
     }
-    for (const chunk of this.chunks) {
-      this.end += this.copy(chunk, 0, chunk.length, this.bytes, this.end);
+    for (const block of this.blocks) {
+      this.end += this.copy(block, 0, block.length, this.bytes, this.end);
     }
-    this.dropChunks();
+    this.dropBlocks();
   }
 
   /** Forgets all, and lets go of the memory. What `bytes` was stays as it is for who still reads it. */
@@ -111,12 +101,12 @@ export class QueryBuffer {
     this.bytes = NO_BYTES;
     this.end = 0;
     this.size = 0;
-    this.dropChunks();
+    this.dropBlocks();
   }
 
-  private dropChunks(): void {
-    this.chunks = NO_CHUNKS;
-    this.chunkMemory = 0;
+  private dropBlocks(): void {
+    this.blocks = NO_BLOCKS;
+    this.blockMemory = 0;
     this.block = NO_BYTES;
     this.blockUsed = 0;
   }
@@ -141,19 +131,19 @@ export class QueryBuffer {
     }
   }
 
-  /** Blocks double while nothing but small pieces comes, so that there are few of them. */
+  /** Blocks double, so that there are few of them. */
   private openBlock(): void {
     const bytes = Math.min(BLOCK_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, this.block.length * 2));
     this.block = Buffer.allocUnsafeSlow(bytes);
     this.blockUsed = 0;
-    this.chunks.push(this.block);
-    this.chunkMemory += bytes;
+    this.blocks.push(this.block);
+    this.blockMemory += bytes;
   }
 
   /** Cuts the last block to what is used of it. */
   private closeBlock(): void {
     if (this.blockUsed < this.block.length) {
-      this.chunks[this.chunks.length - 1] = this.block.subarray(0, this.blockUsed);
+      this.blocks[this.blocks.length - 1] = this.block.subarray(0, this.blockUsed);
     }
     this.block = NO_BYTES;
     this.blockUsed = 0;

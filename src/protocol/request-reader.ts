@@ -31,6 +31,8 @@ export class RequestReader {
   readonly state: ParseState;
   /** The chunk being parsed, and what is left of it. */
   private chunk: Buffer;
+  /** What was fed last and not copied: parsed where the caller has it. */
+  private fed: Buffer;
   private pos: number;
   private end: number;
   private piece: number;
@@ -48,6 +50,7 @@ export class RequestReader {
   constructor() {
     this.state = new ParseState();
     this.chunk = NO_BYTES;
+    this.fed = NO_BYTES;
     this.pos = 0;
     this.end = 0;
     this.piece = PIECE_BYTES;
@@ -71,7 +74,7 @@ export class RequestReader {
   }
 
   /**
-   * Adds what was read. The chunk is kept: nobody may write to it any more.
+   * Adds what was read. Nobody may write to the chunk any more, unless `releaseChunk` was called.
    * @returns false when more would wait than may (`limit`): nothing was added, and the connection must be closed
    */
   feed(chunk: Buffer): boolean {
@@ -79,6 +82,7 @@ export class RequestReader {
     if (this.size + chunk.length > limit) return false;
     if (this.pos === this.end && this.backlog === null) {
       this.setChunk(chunk, chunk.length);
+      this.fed = chunk;
       return true;
     }
     if (this.backlog === null) this.backlog = new QueryBuffer();
@@ -152,6 +156,24 @@ export class RequestReader {
   /** Drops bytes of `rest` that somebody else has run. */
   skip(count: number): void {
     this.pos += count;
+  }
+
+  /** The memory of the chunk that was fed last is about to be used again: what is still needed of it is copied. */
+  releaseChunk(): void {
+    const chunk = this.chunk;
+    if (chunk === NO_BYTES || chunk !== this.fed) return;
+    // `rewind` may want the last command again.
+    const from = this.last === chunk ? this.lastStart : this.pos;
+    const kept = from === this.end ? NO_BYTES : Buffer.from(chunk.subarray(from, this.end));
+    if (this.last === chunk) {
+      this.last = kept;
+      this.lastEnd -= from;
+      this.lastStart = 0;
+    }
+    this.chunk = kept;
+    this.fed = NO_BYTES;
+    this.pos -= from;
+    this.end -= from;
   }
 
   /** Forgets all input. */
