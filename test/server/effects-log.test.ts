@@ -14,7 +14,7 @@ import { redisExecutable } from '../support/redis-server.ts';
 import { startSabre, TOPOLOGIES } from '../support/sabre-server.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
-const COMMANDS = Number(process.env['SABRE_LOG_COMMANDS'] ?? 4_000);
+const COMMANDS = Number(process.env['SABRE_LOG_COMMANDS'] ?? 2_500);
 const SEED = Number(process.env['SABRE_LOG_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const LOG = ['--appendonly', 'yes', '--appendfsync', 'always', '--auto-aof-rewrite-percentage', '0'];
 /** In one run a FLUSHALL may come late: what is compared then is little. */

@@ -22,10 +22,10 @@ const SEED = Number(process.env['SABRE_KILL_SEED'] ?? Math.floor(Math.random() *
 
 /** [what is kept, topology, seconds in a usual run, share of SABRE_KILLS] */
 const BLOCKS: readonly (readonly [Kept, number, number, number])[] = [
-  ['always', 1, 8, 0.35],
-  ['always', 0, 5, 0.2],
-  ['everysec', 1, 7, 0.3],
-  ['saved', 1, 5, 0.15],
+  ['always', 1, 6, 0.35],
+  ['always', 0, 3, 0.2],
+  ['everysec', 1, 5, 0.3],
+  ['saved', 1, 4, 0.15],
 ];
 const WRITERS = 5;
 const SHARERS = 3;

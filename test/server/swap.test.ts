@@ -219,7 +219,6 @@ const WAYS: readonly (readonly [string, string])[] = [
   ['Sabre 2/3', 'redis-server'],
   ['redis-server', 'Sabre 2/3'],
   ['Sabre 1/1', 'Sabre 2/3'],
-  ['redis-server', 'Sabre 1/1'],
 ];
 
 /** Starts a server of a kind, on a copy of another's files if there is one; it is stopped after the test. */
