@@ -17,6 +17,7 @@ import { GlobalWord } from '../memory/layout.ts';
 import { hiddenDatabase } from '../memory/shared-memory.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
 import type { ChangeLog } from './change-log.ts';
+import type { Reporter } from './reports.ts';
 import type { ThreadContext } from './thread-context.ts';
 
 const STEP_MS = 1;
@@ -38,6 +39,9 @@ export class Background {
   readonly #expirer: Expirer;
   readonly #defragmenter: Defragmenter;
   readonly #changes: ChangeLog | null;
+  readonly #reporter: Reporter;
+  /** Steps of so many ms or more are told: latency-monitor-threshold, Infinity for none. */
+  #lateMs = Infinity;
   readonly #walker: SnapshotWalker;
   /** The first worker keeps the times that INFO tells of the whole server. */
   readonly #keepsTime: boolean;
@@ -64,9 +68,12 @@ export class Background {
     this.#walker = new SnapshotWalker(keyspace, this.#shards);
     const follow = (): void => {
       this.#walker.keyDelay = config.getInt('rdb-key-save-delay');
+      this.#lateMs = config.getInt('latency-monitor-threshold') || Infinity;
     };
     follow();
     config.watch('rdb-key-save-delay', follow);
+    config.watch('latency-monitor-threshold', follow);
+    this.#reporter = thread.reporter;
     this.#keepsTime = start.number === 0;
     this.#changes = thread.changes;
   }
@@ -91,18 +98,34 @@ export class Background {
     // While data are loaded nothing goes but what they say.
     const loading = control[GlobalWord.Loading] !== 0;
     if (this.#evictor.over && !loading) {
-      if (now >= this.#evictAt) this.#evictAt = after(this.#evict());
+      if (now >= this.#evictAt) this.#evictAt = this.#next('eviction-cycle', () => this.#evict());
     } else this.#evictAt = 0;
     if (now >= this.#expireAt) {
       this.#keyspace.setTime(Date.now());
-      this.#expireAt = after(loading ? FULL_MS : this.#expirer.step(performance.now()));
+      this.#expireAt = loading
+        ? after(FULL_MS)
+        : this.#next('expire-cycle', (start) => this.#expirer.step(start));
     }
     if (now >= this.#freeAt) this.#freeAt = after(this.#free(performance.now()));
-    if (now >= this.#defragAt) this.#defragAt = after(this.#defragmenter.step(performance.now()));
+    if (now >= this.#defragAt)
+      this.#defragAt = this.#next('active-defrag-cycle', (start) => this.#defragmenter.step(start));
     this.#keyspace.meter.flush();
     this.#changes?.wake();
     const next = Math.min(this.#expireAt, this.#freeAt, this.#defragAt, this.#walkAt);
     return Math.max(0, (this.#evictAt === 0 ? next : Math.min(next, this.#evictAt)) - performance.now());
+  }
+
+  /**
+   * Does a step, and tells the latency monitor if it took long.
+   * @param event Redis's name of it
+   * @returns when the next one is due
+   */
+  #next(event: string, step: (start: number) => number): number {
+    const start = performance.now();
+    const pause = step(start);
+    const ms = performance.now() - start;
+    if (ms >= this.#lateMs) this.#reporter.late(event, Math.floor(ms));
+    return after(pause);
   }
 
   /** Evicts until there is room. @returns whether a command that may use more memory may run */

@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { ignored, masked } from '../support/comparisons.ts';
 import { describeDifferential } from '../support/differential.ts';
-import { describeTopologies, TOPOLOGIES } from '../support/sabre-server.ts';
+import { describeServer, describeTopologies, TOPOLOGIES } from '../support/sabre-server.ts';
 
 type Entry = [id: number, time: number, usec: number, args: string[], address: string, name: string];
 
@@ -81,6 +81,25 @@ describeTopologies('SLOWLOG', (server) => {
     await admin!.call('CONFIG', 'SET', 'slowlog-log-slower-than', '10000', 'slowlog-max-len', '128');
   });
 });
+
+describeServer(
+  'LATENCY of what goes on in the background',
+  (server) => {
+    it('names expiry and eviction that have taken long', async () => {
+      const client = await server.connect();
+      const events = async (): Promise<unknown[]> =>
+        ((await client.call('LATENCY', 'LATEST')) as unknown[][]).map(([name]) => name);
+      await client.call('CONFIG', 'SET', 'latency-monitor-threshold', '1');
+      await client.call('LATENCY', 'RESET');
+      await client.call('DEBUG', 'POPULATE', '60000', 'key', '100');
+      await client.pipeline(Array.from({ length: 30_000 }, (_, i) => ['PEXPIRE', `key:${i}`, '1000']));
+      await expect.poll(events, { timeout: 20_000 }).toContain('expire-cycle');
+      await client.call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-random', 'maxmemory', '1mb');
+      await expect.poll(events, { timeout: 20_000 }).toContain('eviction-cycle');
+    });
+  },
+  { args: ['--enable-debug-command', 'yes'] },
+);
 
 describeTopologies('LATENCY HISTOGRAM', (server) => {
   it('adds up the calls of all threads', async () => {
