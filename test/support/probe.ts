@@ -19,7 +19,7 @@ export type ProbeOptions = {
 };
 
 const CLOSE_LIMIT_MS = 15_000;
-const ATTEMPTS = 8;
+const ATTEMPTS = 30;
 const PING = encodeCommand(['PING']);
 
 /** All that the server sends back until the connection is closed. */
