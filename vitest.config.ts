@@ -7,8 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    // Also on two cores: a test waits for servers a tenth of its time.
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: json === undefined ? ['default'] : ['default', ['json', { outputFile: json }]],
