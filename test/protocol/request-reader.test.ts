@@ -72,7 +72,7 @@ function readShared(chunks: Buffer[], batches: number[], rewinds: boolean[]): Ou
   const parser = new RequestParser();
   const reader = new RequestReader();
   const outcome: Outcome = { commands: [], empties: 0, error: null };
-  const shared = Buffer.alloc(Math.max(1, ...chunks.map((chunk) => chunk.length)));
+  const shared = Buffer.alloc(chunks.reduce((most, chunk) => Math.max(most, chunk.length), 0));
   let turn = 0;
   for (const chunk of chunks) {
     chunk.copy(shared);
