@@ -15,8 +15,8 @@ import type { Connection } from './connection.ts';
 /** A lower limit would let nobody in to change it. */
 const LIMIT_MIN = 128 * 1024;
 const WARN_MS = 1000;
-/** Stat.LargestClient of an acceptor that has not counted its clients yet. */
-const NOT_COUNTED = Number.MAX_SAFE_INTEGER;
+/** Stat.LargestClient of an acceptor that counts: nobody may take another's client for the largest until it is done. */
+const COUNTING = Number.MAX_SAFE_INTEGER;
 
 export interface ClientMemoryPlace {
   readonly config: ConfigStore;
@@ -40,6 +40,8 @@ export class ClientMemory {
   #limit = 0;
   #sum = 0;
   #largest = 0;
+  /** Whether all clients are counted since the limit was set. */
+  #ready = false;
   #warnedAt = Number.NEGATIVE_INFINITY;
   readonly #countLater = (): void => this.#count();
 
@@ -67,8 +69,7 @@ export class ClientMemory {
   /** Closes clients if all take too much together. */
   check(): void {
     const { stats } = this.#place;
-    if (this.#largest === NOT_COUNTED) return;
-    while (this.active && stats.sum(Stat.ClientsMemory) >= this.#limit) {
+    while (this.active && this.#ready && stats.sum(Stat.ClientsMemory) >= this.#limit) {
       const largest = this.#findLargest();
       const most = stats.max(Stat.LargestClient);
       if (largest === null || this.#largest < most) {
@@ -92,14 +93,13 @@ export class ClientMemory {
     this.#limit = Math.max(limit, LIMIT_MIN);
     this.#counted.clear();
     this.#sum = 0;
-    // The others close nobody of theirs before this is counted.
-    this.#setLargest(NOT_COUNTED);
+    this.#largest = 0;
+    this.#ready = false;
+    this.#tellLargest(COUNTING);
     if (!this.active) return;
     for (const connection of connections()) this.#changed.add(connection);
-    setImmediate(() => {
-      this.#setLargest(0);
-      this.#count();
-    });
+    // Not before the command that sets the limit is done.
+    setImmediate(this.#countLater);
   }
 
   #count(): void {
@@ -107,11 +107,15 @@ export class ClientMemory {
       const bytes = connection.gone ? 0 : clientMemory(connection.session, connection);
       this.#sum += bytes - (this.#counted.get(connection) ?? 0);
       this.#counted.set(connection, bytes);
-      if (bytes > this.#largest && !connection.session.noEvict) this.#setLargest(bytes);
+      if (bytes > this.#largest && !connection.session.noEvict) this.#largest = bytes;
     }
     this.#changed.clear();
-    if (!this.active || this.#largest === NOT_COUNTED) return;
+    if (!this.active) return;
+    this.#ready = true;
+    // Never the one number of now beside the other of before.
+    this.#tellLargest(COUNTING);
     this.#place.stats.set(Stat.ClientsMemory, this.#sum);
+    this.#tellLargest(this.#largest);
     this.check();
   }
 
@@ -124,12 +128,12 @@ export class ClientMemory {
       found = connection;
       most = bytes;
     }
-    this.#setLargest(most);
+    this.#largest = most;
+    this.#tellLargest(most);
     return found;
   }
 
-  #setLargest(bytes: number): void {
-    this.#largest = bytes;
+  #tellLargest(bytes: number): void {
     this.#place.stats.set(Stat.LargestClient, bytes);
   }
 

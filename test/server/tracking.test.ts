@@ -109,7 +109,9 @@ describeDifferential('CLIENT TRACKING', (diff) => {
       }
       await diff.same('PING');
       for (const client of sides) {
-        expect(String((await client.command('CLIENT', 'TRACKINGINFO')).raw)).toContain('broken_redirect');
+        await expect
+          .poll(async () => String((await client.command('CLIENT', 'TRACKINGINFO')).raw))
+          .toContain('broken_redirect');
         expect(await client.call('CLIENT', 'INFO')).toMatch(/ flags=tR .* redir=\d+ /);
       }
       await diff.same('CLIENT', 'TRACKING', 'OFF');
