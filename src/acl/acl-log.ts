@@ -1,7 +1,7 @@
 // ACL LOG: the newest denials, kept by the supervisor. What looks like one of the ten before it within a minute is
 // counted there instead of noted anew.
 
-import { Denial } from '../commands/identity.ts';
+import { type AclLogEntry, Denial } from '../commands/identity.ts';
 
 /** Where something was denied. */
 export const DenialContext = { TopLevel: 'toplevel', Multi: 'multi', Lua: 'lua' } as const;
@@ -18,19 +18,6 @@ export interface DenialNote {
   readonly client: string;
   /** Unix time in ms. */
   readonly time: number;
-}
-
-export interface AclLogEntry {
-  readonly id: number;
-  readonly count: number;
-  readonly reason: string;
-  readonly context: string;
-  readonly object: string;
-  readonly user: string;
-  readonly client: string;
-  /** Unix time in ms. */
-  readonly created: number;
-  readonly updated: number;
 }
 
 const GROUPING_MS = 60000;

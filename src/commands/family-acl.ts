@@ -10,7 +10,7 @@ import { DEFAULT_USER } from './client-auth.ts';
 import type { CommandContext } from './context.ts';
 import { ErrorText, wrongArity } from './errors.ts';
 import { helpReply, subcommandSyntaxText } from './help.ts';
-import type { SelectorDescription } from './identity.ts';
+import type { AclLogEntry, SelectorDescription } from './identity.ts';
 import { ACL_CATEGORIES, aclCategoryBit, type Command, type FamilyHandlers, Place } from './table.ts';
 
 const LOG_COUNT_DEFAULT = 10;
@@ -20,19 +20,6 @@ const CATEGORY_SHOWN_MAX = 128;
 const NO_FILE =
   'ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.';
 const BAD_PASS_BITS = `ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to ${PASS_BITS_MAX}`;
-
-/** An entry of ACL LOG as the supervisor hands it out (acl/acl-log.ts). */
-interface LogEntry {
-  readonly id: number;
-  readonly count: number;
-  readonly reason: string;
-  readonly context: string;
-  readonly object: string;
-  readonly user: string;
-  readonly client: string;
-  readonly created: number;
-  readonly updated: number;
-}
 
 /** A text of one character per byte. */
 function bulk(reply: ReplyWriter, text: string): void {
@@ -206,7 +193,7 @@ function logCommand(cx: CommandContext): void {
   const { now } = cx;
   cx.defer(
     askReports(cx, 'acl-log', count).then((entries) => (reply) => {
-      const log = entries as readonly LogEntry[];
+      const log = entries as readonly AclLogEntry[];
       reply.arrayHeader(log.length);
       for (const entry of log) writeLogEntry(reply, entry, now);
     }),
@@ -214,7 +201,7 @@ function logCommand(cx: CommandContext): void {
 }
 
 /** @param now unix time in ms */
-function writeLogEntry(reply: ReplyWriter, entry: LogEntry, now: number): void {
+function writeLogEntry(reply: ReplyWriter, entry: AclLogEntry, now: number): void {
   reply.mapHeader(10);
   bulk(reply, 'count');
   reply.integer(entry.count);

@@ -20,6 +20,21 @@ export interface Identity {
 /** For commands that nobody in particular runs: those of a log, tests. */
 export const NOBODY_IN_PARTICULAR: Identity = { name: 'default', id: 0, unlimited: true };
 
+/** An entry of ACL LOG: denials that look alike are one. Texts are one character per byte. */
+export interface AclLogEntry {
+  readonly id: number;
+  readonly count: number;
+  readonly reason: string;
+  readonly context: string;
+  readonly object: string;
+  readonly user: string;
+  /** The newest one's line of CLIENT LIST. */
+  readonly client: string;
+  /** Unix times in ms. */
+  readonly created: number;
+  readonly updated: number;
+}
+
 /** A set of permissions as ACL GETUSER prints it. */
 export interface SelectorDescription {
   readonly commands: string;

@@ -40,8 +40,6 @@ export class Background {
   readonly #defragmenter: Defragmenter;
   readonly #changes: ChangeLog | null;
   readonly #reporter: Reporter;
-  /** Steps of so many ms or more are told: latency-monitor-threshold, Infinity for none. */
-  #lateMs = Infinity;
   readonly #walker: SnapshotWalker;
   /** The first worker keeps the times that INFO tells of the whole server. */
   readonly #keepsTime: boolean;
@@ -68,11 +66,9 @@ export class Background {
     this.#walker = new SnapshotWalker(keyspace, this.#shards);
     const follow = (): void => {
       this.#walker.keyDelay = config.getInt('rdb-key-save-delay');
-      this.#lateMs = config.getInt('latency-monitor-threshold') || Infinity;
     };
     follow();
     config.watch('rdb-key-save-delay', follow);
-    config.watch('latency-monitor-threshold', follow);
     this.#reporter = thread.reporter;
     this.#keepsTime = start.number === 0;
     this.#changes = thread.changes;
@@ -123,8 +119,7 @@ export class Background {
   #next(event: string, step: (start: number) => number): number {
     const start = performance.now();
     const pause = step(start);
-    const ms = performance.now() - start;
-    if (ms >= this.#lateMs) this.#reporter.late(event, Math.floor(ms));
+    this.#reporter.late(event, performance.now() - start);
     return after(pause);
   }
 

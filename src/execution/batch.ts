@@ -5,25 +5,25 @@ import type { CommandContext } from '../commands/context.ts';
 import { ReplyMode, type Session } from '../commands/session.ts';
 import { ParseStatus, type RequestParser } from '../protocol/request-parser.ts';
 import type { RequestReader } from '../protocol/request-reader.ts';
-import { type Executor, Outcome } from './executor.ts';
+import type { Executor } from './executor.ts';
 import { LOOK_AHEAD, LOOK_AHEAD_BYTES_MIN } from './look-ahead.ts';
+import { hasRun, Outcome } from './outcome.ts';
 
-/** Values that Outcome has, too, are the same. */
 export const BatchEnd = {
   /** Everything that was complete has run. */
   Drained: 0,
   /** The next command must run on a shard worker. */
-  HandOver: 1,
+  HandOver: Outcome.HandOver,
   /** The last command answers later: cx.deferred. */
-  Deferred: 2,
+  Deferred: Outcome.Deferred,
   /** The connection closes after what is written. */
-  Close: 3,
+  Close: Outcome.Close,
   /** CLIENT PAUSE holds the next command back. */
-  Paused: 4,
+  Paused: Outcome.Paused,
   /** The next command must run on the acceptor (on workers only). */
-  ToAcceptor: 5,
+  ToAcceptor: Outcome.ToAcceptor,
   /** HTTP: close at once. */
-  Attack: 6,
+  Attack: Outcome.Attack,
   /** What comes next is not the protocol: parser.error. */
   ProtocolError: 7,
   /** Enough replies for one write. */
@@ -31,13 +31,13 @@ export const BatchEnd = {
   /** Enough commands for one turn. */
   TurnOver: 9,
   /** The next command is for the worker that keeps waiting clients. */
-  ToKeeper: 10,
+  ToKeeper: Outcome.ToKeeper,
   /** The last command waits for a key (on that worker only). */
-  Blocked: 11,
+  Blocked: Outcome.Blocked,
   /** The next command is to be tried again. */
-  Busy: 12,
+  Busy: Outcome.Busy,
   /** The last command was an EXEC that the acceptor has to complete (on workers only): Executor.transactions.gapped. */
-  Gaps: 13,
+  Gaps: Outcome.Gaps,
 } as const;
 export type BatchEnd = (typeof BatchEnd)[keyof typeof BatchEnd];
 
@@ -78,12 +78,7 @@ export class Batch {
       const mark = cx.reply.length;
       const outcome = this.#executor.execute(parser);
       if (outcome === Outcome.Blocked) return outcome;
-      if (
-        outcome !== Outcome.Done &&
-        outcome !== Outcome.Close &&
-        outcome !== Outcome.Deferred &&
-        outcome !== Outcome.Gaps
-      ) {
+      if (!hasRun(outcome)) {
         reader.rewind();
         if (cx.pushed.length > 0) appendPushed(cx);
         return outcome;

@@ -52,8 +52,6 @@ import { Transactions } from './transactions.ts';
 import type { WaiterService, WaiterTimes } from './waiter-service.ts';
 import { writeErrorText } from './write-error.ts';
 
-export { Outcome } from './outcome.ts';
-
 /** PFCOUNT keeps what it has counted, in its key. */
 const MAY_CHANGE = CommandFlag.Write | CommandFlag.MayReplicate;
 

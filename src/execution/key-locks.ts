@@ -255,9 +255,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
     this.#low = all ? -1 : 0;
     this.#high = this.#low;
     for (let i = 0; i < count; i++) {
-      const shard = cx.slots[this.keyArgs[i]!]! >>> SLOT_TO_SHARD_SHIFT;
-      if (shard < 32) this.#low |= 1 << shard;
-      else this.#high |= 1 << (shard - 32);
+      this.wantShard(cx.slots[this.keyArgs[i]!]! >>> SLOT_TO_SHARD_SHIFT);
     }
     if (this.room !== null && this.room.size !== 0) this.#addShardsOfWaiters(count);
     return this.#lockSeveral();
@@ -267,6 +265,12 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
   want(low: number, high: number): void {
     this.#low = low;
     this.#high = high;
+  }
+
+  /** One more. */
+  wantShard(shard: number): void {
+    if (shard < 32) this.#low |= 1 << shard;
+    else this.#high |= 1 << (shard - 32);
   }
 
   /** Adds the shards of those who wait for keys of the command in the context. */

@@ -25,3 +25,13 @@ export const Outcome = {
   Gaps: 13,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+/** Whether the command has run, even if its reply is yet to come. */
+export function hasRun(outcome: Outcome): boolean {
+  return (
+    outcome === Outcome.Done ||
+    outcome === Outcome.Close ||
+    outcome === Outcome.Deferred ||
+    outcome === Outcome.Gaps
+  );
+}

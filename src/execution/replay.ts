@@ -6,7 +6,8 @@
 import { Session } from '../commands/session.ts';
 import { ParseStatus, type RequestParser } from '../protocol/request-parser.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
-import { type Executor, Outcome } from './executor.ts';
+import type { Executor } from './executor.ts';
+import { Outcome } from './outcome.ts';
 
 /** Commands in RESP, whole ones only. */
 export interface ReplayRequest {

@@ -4,6 +4,7 @@
 // their one order (server/report-order.ts), however long each takes on its way.
 
 import type { DenialNote } from '../acl/acl-log.ts';
+import type { ConfigStore } from '../config/store.ts';
 import { GlobalWord } from '../memory/layout.ts';
 import type { ControlPort } from './control-port.ts';
 import type { SlowEntry } from './slow-entry.ts';
@@ -34,11 +35,18 @@ export interface Report {
 export class Reporter {
   readonly #words: Int32Array;
   readonly #control: ControlPort;
+  /** latency-monitor-threshold; Infinity for none. */
+  #lateMs = Infinity;
 
   /** @param words those all threads share, see memory/layout.ts */
-  constructor(words: Int32Array, control: ControlPort) {
+  constructor(words: Int32Array, control: ControlPort, config: Pick<ConfigStore, 'getInt' | 'watch'>) {
     this.#words = words;
     this.#control = control;
+    const follow = (): void => {
+      this.#lateMs = config.getInt('latency-monitor-threshold') || Infinity;
+    };
+    follow();
+    config.watch('latency-monitor-threshold', follow);
   }
 
   /** Takes the next number: a report with it must follow, and soon. */
@@ -58,7 +66,9 @@ export class Reporter {
     this.send({ number: this.number(), denied });
   }
 
+  /** Something has taken so long: told if the latency monitor wants to know. */
   late(event: string, ms: number): void {
-    this.send({ number: this.number(), late: { event, ms } });
+    if (ms < this.#lateMs) return;
+    this.send({ number: this.number(), late: { event, ms: Math.floor(ms) } });
   }
 }

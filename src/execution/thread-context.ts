@@ -112,7 +112,7 @@ export class ThreadContext implements ServerApi {
     this.control = new ControlPort(start.port, { ...this.#commonMethods(), ...methods }, (error) =>
       this.fatal(error),
     );
-    this.reporter = new Reporter(this.keyspace.memory.control, this.control);
+    this.reporter = new Reporter(this.keyspace.memory.control, this.control, this.config);
   }
 
   ask(method: string, payload?: unknown): Promise<unknown> {

@@ -32,7 +32,7 @@ import type { ExecutingServer } from './executing-server.ts';
 import type { Executor } from './executor.ts';
 import { KeptCommand } from './kept-command.ts';
 import type { KeyLocks } from './key-locks.ts';
-import { Outcome } from './outcome.ts';
+import { hasRun, Outcome } from './outcome.ts';
 import { Preserved, type Preserver } from './preserve.ts';
 
 /** What a command costs beside its own work, in units of IN_PLACE_WORK_MAX. */
@@ -114,9 +114,7 @@ export class Transactions {
       if (outcome === Outcome.Done) outcome = this.#runPrepared(transaction);
       kept.restore();
     }
-    if (outcome !== Outcome.Done && outcome !== Outcome.Deferred && outcome !== Outcome.Close) {
-      if (outcome !== Outcome.Gaps) return outcome;
-    }
+    if (!hasRun(outcome)) return outcome;
     cx.command = exec;
     this.#executor.ran(exec, started);
     this.#executor.endMonitored();
@@ -184,13 +182,9 @@ export class Transactions {
   #want(transaction: Transaction): void {
     const { locks } = this.#parts;
     const { session } = this.#executor.cx;
-    let low = transaction.allShards ? -1 : transaction.low;
-    let high = transaction.allShards ? -1 : transaction.high;
-    session.watches?.eachShard((shard) => {
-      if (shard < 32) low |= 1 << shard;
-      else high |= 1 << (shard - 32);
-    });
-    locks.want(low, high);
+    if (transaction.allShards) locks.want(-1, -1);
+    else locks.want(transaction.low, transaction.high);
+    session.watches?.eachShard((shard) => locks.wantShard(shard));
     if (locks.room === null || locks.room.size === 0) return;
     this.#each(transaction, () => {
       locks.wantWaiters();
@@ -332,11 +326,8 @@ export class Transactions {
     effects.wanted = this.#control[GlobalWord.ChangesWanted] !== 0;
     if (effects.wanted) effects.reset();
     cx.closeAfterReply = false;
-    const { mayBlock, pause, denyBlocking } = {
-      mayBlock: cx.mayBlock,
-      pause: cx.pause,
-      denyBlocking: session.denyBlocking,
-    };
+    const { mayBlock, pause } = cx;
+    const { denyBlocking } = session;
     cx.mayBlock = true;
     cx.pause = null;
     cx.allLocked = transaction.allShards;
@@ -354,11 +345,8 @@ export class Transactions {
     if (effects.wanted) changes!.told(effects);
     this.#executor.serveAfter(transaction.changesAnything);
     locks.unlock();
-    return gaps.length === 0
-      ? this.#closes
-        ? Outcome.Close
-        : Outcome.Done
-      : this.#leaveGaps(transaction, from, gaps);
+    if (gaps.length > 0) return this.#leaveGaps(transaction, from, gaps);
+    return this.#closes ? Outcome.Close : Outcome.Done;
   }
 
   /** Whether a command of the transaction that ran last closes the connection. */

@@ -50,7 +50,6 @@ export class PersistenceWorker implements ChangeSink {
   readonly #aof: AppendOnlyLog;
   readonly #snapshots: Snapshots;
   readonly #source: DataSource;
-  readonly #reporter: Reporter;
   readonly #counters: Float64Array;
   #draining = false;
   #looking = false;
@@ -80,9 +79,9 @@ export class PersistenceWorker implements ChangeSink {
     });
     const { config, words, log } = this.context;
     this.#counters = new Float64Array(start.memory.control);
-    this.#reporter = new Reporter(words, this.context.control);
+    const reporter = new Reporter(words, this.context.control, config);
     this.#merger = new ChangeMerger(start.changeRings, words, this);
-    const late = (event: string, ms: number): void => this.#late(event, ms);
+    const late = (event: string, ms: number): void => reporter.late(event, ms);
     this.#aof = new AppendOnlyLog({
       files: this.#files,
       log,
@@ -263,11 +262,6 @@ export class PersistenceWorker implements ChangeSink {
     if (this.#snapshots.stopsWrites && !(fails && held)) error = WriteError.Snapshot;
     else if (fails) error = logWriteError(writer.lastErrno, this.#failures);
     Atomics.store(words, GlobalWord.WriteError, error);
-  }
-
-  #late(event: string, ms: number): void {
-    const threshold = this.context.config.getInt('latency-monitor-threshold');
-    if (threshold > 0 && ms >= threshold) this.#reporter.late(event, Math.floor(ms));
   }
 
   // ---- configuration ----

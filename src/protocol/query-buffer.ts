@@ -83,7 +83,6 @@ export class QueryBuffer {
   /** Puts all that is held in one piece: [0, end) of `bytes`. */
   gather(): void {
     if (this.blocks.length === 0) return;
-    this.closeBlock();
     if (this.size > this.bytes.length) {
       // Exact the first time; if more large arguments follow in the same command, growing must be geometric.
       this.grow(
@@ -91,7 +90,8 @@ export class QueryBuffer {
       );
     }
     for (const block of this.blocks) {
-      this.end += this.copy(block, 0, block.length, this.bytes, this.end);
+      const used = block === this.block ? this.blockUsed : block.length;
+      this.end += this.copy(block, 0, used, this.bytes, this.end);
     }
     this.dropBlocks();
   }
@@ -138,15 +138,6 @@ export class QueryBuffer {
     this.blockUsed = 0;
     this.blocks.push(this.block);
     this.blockMemory += bytes;
-  }
-
-  /** Cuts the last block to what is used of it. */
-  private closeBlock(): void {
-    if (this.blockUsed < this.block.length) {
-      this.blocks[this.blocks.length - 1] = this.block.subarray(0, this.blockUsed);
-    }
-    this.block = NO_BYTES;
-    this.blockUsed = 0;
   }
 }
 

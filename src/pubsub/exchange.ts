@@ -10,10 +10,9 @@
 
 import { CHANNEL_KINDS, ChannelKind, type PubSub } from '../commands/pubsub-api.ts';
 import type { Session } from '../commands/session.ts';
-import { globMatch } from '../protocol/glob.ts';
 import { allocateDirectory, Directory } from './directory.ts';
 import { Hub, type PushTarget } from './hub.ts';
-import { allocatePatternLog, PatternLog, PatternSet } from './pattern-log.ts';
+import { allocatePatternLog, PatternLog, PatternSet, patternMatches } from './pattern-log.ts';
 import {
   allocatePost,
   MESSAGE_AT,
@@ -222,9 +221,7 @@ export class Exchange implements PubSub {
     if (kind !== ChannelKind.Channel || directory.total(ChannelKind.Pattern) === 0) return receivers;
     this.#patterns.catchUp();
     for (const pattern of this.#patterns.patterns) {
-      if (pattern.first >= 0 && (len === 0 || source[off] !== pattern.first)) continue;
-      const { bytes } = pattern;
-      if (!globMatch(bytes, 0, bytes.length, source, off, len, false)) continue;
+      if (!patternMatches(pattern, source, off, len)) continue;
       receivers += pattern.subscribers;
       for (let acceptor = 0; acceptor < counts.length; acceptor++)
         counts[acceptor]! += pattern.counts[acceptor]!;

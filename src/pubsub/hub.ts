@@ -9,7 +9,7 @@ import { CHANNEL_KINDS, ChannelKind, type Subscriptions } from '../commands/pubs
 import type { Session } from '../commands/session.ts';
 import { globMatch } from '../protocol/glob.ts';
 import { ReplyWriter } from '../protocol/reply-writer.ts';
-import { firstByte } from './pattern-log.ts';
+import { firstByte, patternMatches } from './pattern-log.ts';
 
 /** A connection, to which messages are written. */
 export interface PushTarget {
@@ -135,9 +135,8 @@ export class Hub {
     }
     if (kind !== ChannelKind.Channel) return;
     for (const pattern of this.#audiences[ChannelKind.Pattern]!.values()) {
-      if (pattern.first >= 0 && (channelLen === 0 || source[channelOff] !== pattern.first)) continue;
+      if (!patternMatches(pattern, source, channelOff, channelLen)) continue;
       const { bytes } = pattern;
-      if (!globMatch(bytes, 0, bytes.length, source, channelOff, channelLen, false)) continue;
       this.#send(pattern, (writer) => {
         writer.pushHeader(4);
         writer.bulkString('pmessage');

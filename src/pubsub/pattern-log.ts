@@ -11,6 +11,7 @@
 // A log that is mostly history is written anew from what is left, as another generation, which readers read from its start.
 
 import { lock, unlock } from '../memory/lock.ts';
+import { globMatch } from '../protocol/glob.ts';
 
 const LOG_BYTES = 64 * 1024 * 1024;
 const DATA_BYTES = 128;
@@ -197,4 +198,15 @@ export class PatternSet {
 export function firstByte(pattern: Buffer): number {
   const first = pattern[0];
   return first === undefined || '*?[\\'.includes(String.fromCharCode(first)) ? -1 : first;
+}
+
+/** Whether a channel's name, `len` bytes at `off`, matches. */
+export function patternMatches(
+  { bytes, first }: { readonly bytes: Buffer; readonly first: number },
+  source: Buffer,
+  off: number,
+  len: number,
+): boolean {
+  if (first >= 0 && (len === 0 || source[off] !== first)) return false;
+  return globMatch(bytes, 0, bytes.length, source, off, len, false);
 }

@@ -16,7 +16,7 @@ function order() {
     late: ({ event, ms }) => taken.push(`${event} ${ms}`),
     denied: () => taken.push('denied'),
   });
-  return { reports, reporter: new Reporter(words, null as never), taken };
+  return { reports, reporter: new Reporter(words, null as never, { getInt: () => 0, watch() {} }), taken };
 }
 
 it('takes reports by number, and lines with times that never go back', async () => {
