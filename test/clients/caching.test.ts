@@ -1,9 +1,24 @@
-// The cache of node-redis: what it has read comes from its own memory until somebody changes the key. (redis-py has one from
-// version 5.1 on, with the same commands: HELLO 3, CLIENT TRACKING ON, reads, invalidations; tracking.test.ts sends them by hand.)
+// The caches of node-redis and redis-py: what they have read comes from their own memory until somebody changes the key.
 
+import { spawnSync } from 'node:child_process';
 import { createClient } from 'redis';
 import { expect, it } from 'vitest';
 import { describeTopologies } from '../support/sabre-server.ts';
+import { programPath } from './client-checks.ts';
+
+/** A Python whose redis-py has a cache: version 5.1 or newer, which Debian does not have yet. Null if there is none. */
+function pythonWithCache(): string | null {
+  for (const python of [process.env['SABRE_TEST_PYTHON'], 'python3'])
+    if (python && spawnSync(python, ['-c', 'import redis.cache'], { stdio: 'ignore' }).status === 0)
+      return python;
+  return null;
+}
+
+const python = pythonWithCache();
+if (python === null)
+  console.warn(
+    'NOT TESTED: the cache of redis-py. It needs `pip install redis`, version 5.1 or newer (or SABRE_TEST_PYTHON).',
+  );
 
 describeTopologies('the cache of node-redis', (server) => {
   it('holds what was read, and never what is old', { timeout: 30_000 }, async () => {
@@ -36,5 +51,16 @@ describeTopologies('the cache of node-redis', (server) => {
     } finally {
       client.destroy();
     }
+  });
+});
+
+describeTopologies('the cache of redis-py', (server) => {
+  it.skipIf(python === null)('holds what was read, and never what is old', () => {
+    const ran = spawnSync(python!, [programPath('redis_py_cache.py'), String(server.port)], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    expect(ran.stderr).toBe('');
+    expect(ran.stdout).toBe('ok\n');
   });
 });
