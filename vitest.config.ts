@@ -10,6 +10,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What is waited for comes soon, but nobody knows how late a loaded machine is.
+    expect: { poll: { timeout: 20_000 } },
     reporters: json === undefined ? ['default'] : ['default', ['json', { outputFile: json }]],
   },
 });

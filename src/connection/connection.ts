@@ -99,10 +99,10 @@ export class Connection {
     this.session = session;
     this.socket = socket;
     this.#isPlain = shared !== null;
-    if (shared === null) socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    if (shared === null) socket.on('data', (chunk: Buffer) => this.#onData(chunk, chunk.length));
     else {
-      shared.onRead = (chunk) => {
-        this.#onData(chunk);
+      shared.onRead = (buffer, length) => {
+        this.#onData(buffer, length);
         this.#reader.releaseChunk();
       };
     }
@@ -293,14 +293,15 @@ export class Connection {
     if (this.socket.writableLength > 0) this.#checkOutputLimit(now);
   }
 
-  #onData(chunk: Buffer): void {
-    this.totalInput += chunk.length;
-    this.#core.stats.add(Stat.NetInput, chunk.length);
+  /** [0, length) of `chunk` was read. */
+  #onData(chunk: Buffer, length: number): void {
+    this.totalInput += length;
+    this.#core.stats.add(Stat.NetInput, length);
     this.#core.stats.add(Stat.Reads, 1);
     if (this.#closing) return;
     const queued = this.session.transaction === null ? 0 : this.session.transaction.length;
     this.#reader.limit = Math.max(0, this.#core.queryBufferLimit - queued);
-    if (!this.#reader.feed(chunk)) {
+    if (!this.#reader.feed(chunk, length)) {
       this.#tooMuchInput();
       return;
     }

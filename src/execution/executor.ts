@@ -150,6 +150,9 @@ export class Executor implements WaiterTimes {
       changes,
       worker,
     });
+    server.stats.settle = () => {
+      if (this.#grouped > 0) this.#closeGroup(performance.now());
+    };
     this.#followConfig();
   }
 
@@ -581,22 +584,22 @@ export class Executor implements WaiterTimes {
   #count(command: Command): void {
     const stats = this.#server.stats;
     const session = this.cx.session;
-    session.lastCommand = command;
-    stats.add(Stat.Commands, 1);
+    if (session.lastCommand !== command) session.lastCommand = command;
     if (this.cx.failed) stats.countCommand(command.id, CommandStat.Failed);
-    stats.countCommand(command.id, CommandStat.Calls);
     this.#group[this.#grouped++] = command.id;
     if (this.precise || this.#grouped === TIMED_GROUP) this.#closeGroup(performance.now());
   }
 
-  /** Shares the time since the last look at the clock among the commands that ran in it. */
+  /** Counts the commands that ran since the last look at the clock, and shares the time among them. */
   #closeGroup(now: number): void {
     const stats = this.#server.stats;
+    stats.add(Stat.Commands, this.#grouped);
     const usec = Math.max(0, ((now - this.#groupStart) * 1000) / this.#grouped);
     for (let i = 0; i < this.#grouped; ) {
       const id = this.#group[i]!;
       const first = i;
       while (i < this.#grouped && this.#group[i] === id) i++;
+      stats.countCommand(id, CommandStat.Calls, i - first);
       stats.timed(id, usec, i - first);
     }
     this.#groupStart = now;

@@ -88,6 +88,8 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
   #keptFor = 0;
   /** Whether the lock that was not to be had belongs to a worker: one in a long command, or about to begin one. */
   #wasBusy = false;
+  /** Changes since a shard was locked. */
+  #dirty = 0;
   #waitAgainAt = 0;
   /** The key hashed last in a run of commands on one key, within the input of this batch; null: none. */
   #hashed: Buffer | null = null;
@@ -135,9 +137,14 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
     return true;
   }
 
+  /** Counts changes, in a shard that is locked: when it is freed. */
   countDirty(changes: number): void {
-    if (this.lastShard < 0) return;
-    (this.#keyspace.shards[this.lastShard] as LockedShard).count(ShardCounter.Dirty, changes);
+    if (this.lastShard >= 0) this.#dirty += changes;
+  }
+
+  #tellDirty(shard: number): void {
+    (this.#keyspace.shards[shard] as LockedShard).count(ShardCounter.Dirty, this.#dirty);
+    this.#dirty = 0;
   }
 
   /** Ends a batch: nothing is kept for the next one. */
@@ -452,6 +459,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
 
   unlock(): void {
     if (this.#locked === Locked.None) return;
+    if (this.#dirty !== 0) this.#tellDirty(this.lastShard);
     this.#unpin();
     this.#release();
     this.#locked = Locked.None;
@@ -491,6 +499,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
 
   freeKept(): void {
     if (this.#kept < 0) return;
+    if (this.#dirty !== 0) this.#tellDirty(this.#kept);
     (this.#keyspace.shards[this.#kept] as LockedShard).release();
     this.#kept = -1;
   }

@@ -62,9 +62,9 @@ export function lockWithin(words: Int32Array, word: number, thread: number, ms: 
   }
 }
 
-/** Whether some thread sleeps until the lock is free. */
+/** Whether some thread sleeps until the lock is free. To be asked again and again: a plain read, which may be a little late. */
 export function isWaitedFor(words: Int32Array, word: number): boolean {
-  return (Atomics.load(words, word) & WAITED) !== 0;
+  return (words[word]! & WAITED) !== 0;
 }
 
 /** Frees the lock. Throws if the caller does not hold it. */

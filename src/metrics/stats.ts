@@ -204,6 +204,8 @@ export class Stats {
   readonly commandCount: number;
   /** latency-tracking: whether this thread keeps histograms of commands. */
   latencyTracking = true;
+  /** Counts what this thread has done and not counted yet: called before the sums of commands are read. */
+  settle: () => void = () => {};
   /** Where this thread's blocks begin. */
   readonly statBase: number;
   readonly commandBase: number;
@@ -242,7 +244,7 @@ export class Stats {
     if (value > this.stats[this.statBase + stat]!) this.stats[this.statBase + stat] = value;
   }
 
-  /** Counts one call of a command that was timed. @param usec microseconds */
+  /** Counts the time of `weight` calls of a command. @param usec of each, microseconds */
   timed(command: number, usec: number, weight: number): void {
     this.commands[this.commandBase + command * COMMAND_STAT_COUNT + CommandStat.Usec]! += usec * weight;
     if (!this.latencyTracking) return;
@@ -250,8 +252,8 @@ export class Stats {
     this.latency[this.latencyBase + command * LATENCY_BUCKETS + bucket]! += weight;
   }
 
-  countCommand(command: number, stat: number): void {
-    this.commands[this.commandBase + command * COMMAND_STAT_COUNT + stat]! += 1;
+  countCommand(command: number, stat: number, by = 1): void {
+    this.commands[this.commandBase + command * COMMAND_STAT_COUNT + stat]! += by;
   }
 
   /** Counts an error reply. @param text its text without '-' */
@@ -265,6 +267,7 @@ export class Stats {
 
   /** Sum of a counter over all threads. */
   sum(stat: number): number {
+    this.settle();
     return sumBlocks(this.stats, STAT_COUNT, stat);
   }
 
@@ -277,10 +280,12 @@ export class Stats {
 
   /** A counter of one thread. @param thread its id, from 1 */
   of(thread: number, stat: number): number {
+    this.settle();
     return this.stats[(thread - 1) * STAT_COUNT + stat]!;
   }
 
   sumCommand(command: number, stat: number): number {
+    this.settle();
     return sumBlocks(
       this.commands,
       this.commandCount * COMMAND_STAT_COUNT,
@@ -289,6 +294,7 @@ export class Stats {
   }
 
   sumLatency(command: number, bucket: number): number {
+    this.settle();
     return sumBlocks(this.latency, this.commandCount * LATENCY_BUCKETS, command * LATENCY_BUCKETS + bucket);
   }
 
@@ -298,6 +304,7 @@ export class Stats {
 
   /** CONFIG RESETSTAT for this thread: clears its counters, not its gauges. */
   reset(): void {
+    this.settle();
     for (let stat = 0; stat < STAT_COUNT; stat++) if (!GAUGES.has(stat)) this.set(stat, 0);
     this.commands.fill(0, this.commandBase, this.commandBase + this.commandCount * COMMAND_STAT_COUNT);
     this.errors.fill(0, this.errorBase, this.errorBase + ERROR_PREFIXES.length);
@@ -306,6 +313,7 @@ export class Stats {
 
   /** LATENCY histograms of this thread. */
   resetLatency(): void {
+    this.settle();
     this.latency.fill(0, this.latencyBase, this.latencyBase + this.commandCount * LATENCY_BUCKETS);
   }
 }

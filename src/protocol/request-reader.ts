@@ -70,23 +70,25 @@ export class RequestReader {
   /** Bytes of memory taken by waiting input. */
   get memory(): number {
     const backlog = this.backlog === null ? 0 : this.backlog.memory;
-    return this.chunk.length + this.pending.memory + backlog + this.state.memory;
+    // What was fed may be a small part of a buffer that is nobody's in particular.
+    const chunk = this.chunk === this.fed ? this.end : this.chunk.length;
+    return chunk + this.pending.memory + backlog + this.state.memory;
   }
 
   /**
-   * Adds what was read. Nobody may write to the chunk any more, unless `releaseChunk` was called.
+   * Adds what was read: [0, length) of `chunk`. Nobody may write to the chunk any more, unless `releaseChunk` was called.
    * @returns false when more would wait than may (`limit`): nothing was added, and the connection must be closed
    */
-  feed(chunk: Buffer): boolean {
+  feed(chunk: Buffer, length = chunk.length): boolean {
     const limit = this.state.fromMaster ? QUERY_BYTES_MAX : Math.min(this.limit, QUERY_BYTES_MAX);
-    if (this.size + chunk.length > limit) return false;
+    if (this.size + length > limit) return false;
     if (this.pos === this.end && this.backlog === null) {
-      this.setChunk(chunk, chunk.length);
+      this.setChunk(chunk, length);
       this.fed = chunk;
       return true;
     }
     if (this.backlog === null) this.backlog = new QueryBuffer();
-    this.backlog.append(chunk, 0, chunk.length, 0);
+    this.backlog.append(chunk, 0, length, 0);
     return true;
   }
 

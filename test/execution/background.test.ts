@@ -24,6 +24,7 @@ class Bench {
       keyspace,
       config,
       stats,
+      reporter: { late() {} },
       start: { number, workerThreads },
     } as unknown as ThreadContext);
   }
