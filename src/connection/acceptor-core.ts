@@ -29,6 +29,7 @@ import type { Tracker } from '../tracking/tracker.ts';
 import { ClientMemory } from './client-memory.ts';
 import { ClientRegistry, clientMethods } from './client-registry.ts';
 import { Connection } from './connection.ts';
+import type { ConnectionOutput } from './connection-output.ts';
 import { OutputBlocks } from './output-blocks.ts';
 import { ReplyGate } from './reply-gate.ts';
 import { SharedReads, type SharedSocket } from './shared-reads.ts';
@@ -98,7 +99,7 @@ export class AcceptorCore {
   /** Connections that CLIENT PAUSE holds back. */
   readonly #held = new Set<Connection>();
   readonly #retrying: Connection[] = [];
-  readonly #writers: Connection[] = [];
+  readonly #writers: ConnectionOutput[] = [];
   readonly #writeAll = (): void => {
     const writers = this.#writers;
     for (let i = 0; i < writers.length; i++) writers[i]!.writeNow();
@@ -234,8 +235,8 @@ export class AcceptorCore {
   }
 
   /** Lets a connection write at the end of this turn of the event loop. */
-  writeLater(connection: Connection): void {
-    if (this.#writers.push(connection) === 1) setImmediate(this.#writeAll);
+  writeLater(output: ConnectionOutput): void {
+    if (this.#writers.push(output) === 1) setImmediate(this.#writeAll);
   }
 
   forget(connection: Connection): void {

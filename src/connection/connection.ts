@@ -7,8 +7,7 @@
 //                    └─▶ paused: waits for the end of CLIENT PAUSE
 //
 // While it waits, what arrives is kept (and beyond a bound not read), so that the commands of a connection run
-// strictly in order. What is pending in the output is limited by client-output-buffer-limit; whatever that says, a
-// connection with very much of it is not read until its client has taken some.
+// strictly in order. What it answers goes by its output (connection-output.ts).
 
 import type { Socket } from 'node:net';
 import type { ReplyFunction } from '../commands/server-api.ts';
@@ -28,9 +27,9 @@ import {
   wasReplyDue,
 } from '../execution/hand-over.ts';
 import { Stat } from '../metrics/stats.ts';
-import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { RequestReader } from '../protocol/request-reader.ts';
 import type { AcceptorCore } from './acceptor-core.ts';
+import { ConnectionOutput } from './connection-output.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { SharedSocket } from './shared-reads.ts';
 
@@ -40,12 +39,6 @@ const Waiting = { No: 0, Worker: 1, Deferred: 2, Paused: 3, Rate: 4, Blocked: 5 
 const KEPT_INPUT_MAX = 1024 * 1024;
 /** Commands run in one turn before other connections get theirs. */
 const TURN_COMMANDS = 4096;
-/** Replies up to this size are copied; larger ones take the writer's buffer along. */
-const COPY_REPLY_MAX = 128 * 1024;
-/** Replies at least this large are written at once. */
-const WRITE_NOW_BYTES = 64 * 1024;
-/** Pending output beyond which a connection is not read, whatever client-output-buffer-limit says. */
-const OUTPUT_PENDING_MAX = 256 * 1024 * 1024;
 /** How long a rate limit holds a connection back before it looks at the limit again, which may have been changed. */
 const RATE_WAIT_MAX_MS = 1000;
 
@@ -53,6 +46,7 @@ export class Connection {
   readonly number: number;
   readonly session: Session;
   readonly socket: Socket;
+  readonly output: ConnectionOutput;
   readonly #core: AcceptorCore;
   readonly #reader = new RequestReader();
   #waiting: number = Waiting.No;
@@ -64,27 +58,12 @@ export class Connection {
   #rate: RateLimit | null = null;
   /** Runs while client-rate-limit holds the connection back. */
   #rateTimer: NodeJS.Timeout | null = null;
-  #softLimitSince = 0;
-  /** What is written at the end of this turn: one, or the first of `#unwrittenList`. */
-  #unwritten: Buffer | null = null;
-  #unwrittenList: Buffer[] | null = null;
-  #unwrittenBytes = 0;
-  /** Bytes of replies that wait for the log to be on disk (appendfsync always), see reply-gate.ts. */
-  #held = 0;
-  /** What `gate.failure` was when the last commands began to run; and those whose replies are to be written. */
-  #failure = 0;
-  #unwrittenFailure = 0;
-  #closesWhenWritten = false;
   /** Messages that wait for the reply in front of them. */
   #behind: Buffer[] | null = null;
   /** Replies to the client, which had waited, that are known to be on their way; -1: one has come before this was known. */
   #repliesDue = 0;
   /** Closes once it has the answer that it waits for. */
   closesAfterAnswer = false;
-  /** Whether writes go straight to the kernel. */
-  readonly #isPlain: boolean;
-  totalInput = 0;
-  totalOutput = 0;
 
   /** @param shared what reads the socket, null if it does so itself */
   constructor(
@@ -98,7 +77,7 @@ export class Connection {
     this.number = number;
     this.session = session;
     this.socket = socket;
-    this.#isPlain = shared !== null;
+    this.output = new ConnectionOutput(core, this, shared !== null);
     if (shared === null) socket.on('data', (chunk: Buffer) => this.#onData(chunk, chunk.length));
     else {
       shared.onRead = (buffer, length) => {
@@ -135,7 +114,7 @@ export class Connection {
   }
   /** Bytes of replies that the client has not taken. */
   get outputPendingBytes(): number {
-    return this.socket.writableLength + this.#held + this.#unwrittenBytes;
+    return this.output.pendingBytes;
   }
 
   /** Whether it waits for a key, or may do so by now for all that is known here. */
@@ -153,10 +132,9 @@ export class Connection {
 
   /** Closes when the replies written so far are out. */
   closeAfterWriting(): void {
-    this.writeNow();
+    this.output.writeNow();
     this.#closing = true;
-    this.#closesWhenWritten = true;
-    if (this.#held === 0) this.socket.destroySoon();
+    this.output.closeWhenWritten();
   }
 
   /** Goes on after CLIENT PAUSE or a rate limit. */
@@ -172,7 +150,7 @@ export class Connection {
     if (core.running === this) core.executor.cx.pushed.push(bytes);
     // What an EXEC has left may publish to its own client.
     else if (this.#waiting === Waiting.Deferred) (this.#behind ??= []).push(bytes);
-    else this.#write(bytes);
+    else this.output.write(bytes);
   }
 
   /**
@@ -195,7 +173,7 @@ export class Connection {
     const held = this.#behind;
     if (held === null || this.#repliesDue > 0) return;
     this.#behind = null;
-    for (const bytes of held) this.#write(bytes);
+    for (const bytes of held) this.output.write(bytes);
   }
 
   /** A shard worker is done with the input it was handed. */
@@ -210,7 +188,7 @@ export class Connection {
     const end = repliesEnd(message);
     const gapped = back.status === HandOverStatus.Gaps ? (requestOf(message).payload as GappedReply) : null;
     const whole = gapped === null ? end : HAND_OVER_HEADER + gapped.from;
-    if (whole > HAND_OVER_HEADER) this.#write(message.subarray(HAND_OVER_HEADER, whole));
+    if (whole > HAND_OVER_HEADER) this.output.write(message.subarray(HAND_OVER_HEADER, whole));
     if (wasReplyDue(back.flags)) this.#repliesDue--;
     if (back.status !== HandOverStatus.Ask && gapped === null) this.#writeBehind();
     if (hasExecuted(back.flags)) this.#endTransaction(gapped === null);
@@ -290,12 +268,11 @@ export class Connection {
       this.kill();
       return;
     }
-    if (this.socket.writableLength > 0) this.#checkOutputLimit(now);
+    this.output.checkLimit(now);
   }
 
   /** [0, length) of `chunk` was read. */
   #onData(chunk: Buffer, length: number): void {
-    this.totalInput += length;
     this.#core.stats.add(Stat.NetInput, length);
     this.#core.stats.add(Stat.Reads, 1);
     if (this.#closing) return;
@@ -311,7 +288,7 @@ export class Connection {
       this.#waiting !== Waiting.Blocked &&
       this.#reader.size > Math.min(KEPT_INPUT_MAX, this.#reader.limit / 2)
     ) {
-      this.#stopReading();
+      this.stopReading();
     }
   }
 
@@ -327,7 +304,7 @@ export class Connection {
       return;
     }
     const { batch, executor } = core;
-    this.#failure = core.gate.failure;
+    this.output.failure = core.gate.failure;
     const before = this.#reader.size;
     core.running = this;
     executor.begin();
@@ -337,13 +314,13 @@ export class Connection {
     do {
       why = batch.run(this.#reader, this.session, TURN_COMMANDS);
       commands += batch.commands;
-      if (why === BatchEnd.ReplyFull) this.#flush();
+      if (why === BatchEnd.ReplyFull) this.output.flush();
     } while (why === BatchEnd.ReplyFull && !this.#closing);
     this.session.commands += commands;
     this.#reader.state.authRequired = !this.session.authenticated;
     if (why === BatchEnd.ProtocolError) this.#protocolError();
     else if (why === BatchEnd.Attack) this.#attacked();
-    this.#flush();
+    this.output.flush();
     core.running = null;
     executor.end();
     if (why !== BatchEnd.Drained) this.#settle(why);
@@ -393,8 +370,8 @@ export class Connection {
       reply.resp = this.session.resp;
       write(reply);
       if (this.session.replyMode !== ReplyMode.On) applyReplyMode(core.executor.cx, this.session, 0);
-      this.#flush();
-      for (const bytes of this.session.behind.splice(0)) this.#write(bytes);
+      this.output.flush();
+      for (const bytes of this.session.behind.splice(0)) this.output.write(bytes);
       this.#writeBehind();
       if (closes || this.closesAfterAnswer) this.closeAfterWriting();
       else this.#goOn();
@@ -450,7 +427,7 @@ export class Connection {
       'verbose',
       `Protocol error (${protocolErrorName(core.parser.error)}) from client: ${core.describe(this)}. Query buffer: '${this.#inputStart()}'`,
     );
-    this.#flush();
+    this.output.flush();
     this.closeAfterWriting();
   }
 
@@ -461,111 +438,6 @@ export class Connection {
     return rest
       .toString('latin1', restStart, Math.min(this.#reader.restEnd, restStart + 64))
       .replace(/[^\x20-\x7e]/g, '.');
-  }
-
-  #flush(): void {
-    const reply = this.#core.executor.cx.reply;
-    const length = reply.length;
-    if (length === 0) return;
-    if (length >= WRITE_NOW_BYTES && reply.bytes.length <= 2 * length && !this.#core.gate.shut) {
-      this.#sendFrom(reply);
-    } else if (length <= COPY_REPLY_MAX) {
-      // What TLS, the gate, or a socket with more to write will keep.
-      const own = !this.#isPlain || this.#core.gate.shut || this.socket.writableLength > 0;
-      const bytes = this.#core.output.copy(reply.bytes, length, own);
-      reply.reset();
-      this.#write(bytes);
-    } else this.#write(reply.take());
-  }
-
-  /**
-   * Writes a large reply from where it is: the kernel mostly takes all of it at once, and then nothing was copied. If not,
-   * the socket keeps the writer's buffer.
-   */
-  #sendFrom(reply: ReplyWriter): void {
-    this.writeNow();
-    this.#send(reply.bytes.subarray(0, reply.length));
-    if (this.socket.writableLength === 0) reply.reset();
-    else reply.take();
-  }
-
-  /**
-   * Queues bytes for the end of this turn of the event loop, when the acceptor writes for all its connections: the
-   * clients are then woken once, not once per read of ours, which costs more than the write itself.
-   */
-  #write(bytes: Buffer): void {
-    const { length } = bytes;
-    if (this.#unwritten !== null && (length >= WRITE_NOW_BYTES || this.#unwrittenFailure !== this.#failure)) {
-      this.writeNow();
-    }
-    this.#unwrittenBytes += length;
-    if (this.#unwritten !== null) (this.#unwrittenList ??= [this.#unwritten]).push(bytes);
-    else {
-      this.#unwritten = bytes;
-      this.#unwrittenFailure = this.#failure;
-      if (this.#unwrittenBytes < WRITE_NOW_BYTES) this.#core.writeLater(this);
-    }
-    if (this.#unwrittenBytes >= WRITE_NOW_BYTES) this.writeNow();
-  }
-
-  /** Writes what was queued. */
-  writeNow(): void {
-    const list = this.#unwrittenList;
-    const bytes = list === null ? this.#unwritten : Buffer.concat(list, this.#unwrittenBytes);
-    if (bytes === null) return;
-    this.#unwritten = null;
-    this.#unwrittenList = null;
-    this.#unwrittenBytes = 0;
-    const { gate } = this.#core;
-    if (gate.shut && (this.#held > 0 || !gate.lets(this.#unwrittenFailure))) {
-      this.#held += bytes.length;
-      this.#core.output.keep(bytes);
-      gate.hold(this, bytes);
-      if (this.#held > OUTPUT_PENDING_MAX) this.#stopReading();
-    } else this.#send(bytes);
-  }
-
-  /** Sends replies that were held back. */
-  release(bytes: Buffer): void {
-    this.#held -= bytes.length;
-    if (this.#closed) return;
-    this.#send(bytes);
-    if (this.#held > 0) return;
-    if (this.#closesWhenWritten) this.socket.destroySoon();
-    else if (this.#mayRead) this.#startReading();
-  }
-
-  #send(bytes: Buffer): void {
-    const socket = this.socket;
-    this.totalOutput += bytes.length;
-    this.#core.stats.add(Stat.NetOutput, bytes.length);
-    this.#core.stats.add(Stat.Writes, 1);
-    if (!socket.writable) return;
-    if (this.#core.memory.active) this.#core.memory.changed(this);
-    const taken = socket.write(bytes);
-    if (socket.writableLength > 0) this.#core.output.keep(bytes);
-    if (!taken) {
-      this.#core.stats.raise(Stat.MaxOutputBuffer, socket.writableLength);
-      this.#checkOutputLimit(Date.now());
-      if (socket.writableLength > OUTPUT_PENDING_MAX) this.#stopReading();
-    }
-  }
-
-  #checkOutputLimit(now: number): void {
-    const pending = this.socket.writableLength;
-    const limit = this.session.subscribed ? this.#core.subscriberLimit : this.#core.outputLimit;
-    let over = limit.hard > 0 && pending >= limit.hard;
-    if (!over && limit.soft > 0 && pending >= limit.soft) {
-      if (this.#softLimitSince === 0) this.#softLimitSince = now;
-      over = now - this.#softLimitSince > limit.seconds * 1000;
-    } else this.#softLimitSince = 0;
-    if (!over) return;
-    this.#core.stats.add(Stat.OutputLimitDisconnects, 1);
-    this.#core.log(
-      'warning',
-      `Client ${this.#core.describe(this)} scheduled to be closed ASAP for overcoming of output buffer limits.`,
-    );
-    this.kill();
   }
 
   /** Holds the connection back for as long as what it has sent is more than it may. */
@@ -580,7 +452,7 @@ export class Connection {
       core.stats.add(Stat.RateLimitedNow, 1);
     } else clearTimeout(this.#rateTimer);
     this.#rateTimer = setTimeout(() => this.#rateOver(), Math.min(delay, RATE_WAIT_MAX_MS));
-    this.#stopReading();
+    this.stopReading();
     if (this.#waiting === Waiting.No) this.#waiting = Waiting.Rate;
   }
 
@@ -605,7 +477,8 @@ export class Connection {
     this.#core.stats.add(Stat.RateLimitedNow, -1);
   }
 
-  #stopReading(): void {
+  /** Until readAgain(), or the end of what it waits for. */
+  stopReading(): void {
     if (this.#paused) return;
     this.#paused = true;
     this.socket.pause();
@@ -613,15 +486,20 @@ export class Connection {
 
   #startReading(): void {
     if (!this.#paused || this.#rateTimer !== null) return;
-    if (this.socket.writableLength > OUTPUT_PENDING_MAX || this.#held > OUTPUT_PENDING_MAX) return;
+    if (this.output.full) return;
     this.#paused = false;
     this.socket.resume();
   }
 
+  /** What spoke against reading in its output is over. */
+  readAgain(): void {
+    if (this.#mayRead) this.#startReading();
+  }
+
   #onDrain(): void {
     if (this.#core.memory.active) this.#core.memory.changed(this);
-    this.#softLimitSince = 0;
-    if (this.#mayRead) this.#startReading();
+    this.output.drained();
+    this.readAgain();
   }
 
   /** Whether nothing in what it does now speaks against reading. */
@@ -638,9 +516,7 @@ export class Connection {
 
   #onClose(): void {
     this.#closed = true;
-    this.#unwritten = null;
-    this.#unwrittenList = null;
-    this.#unwrittenBytes = 0;
+    this.output.forget();
     this.#endRateWait();
     this.#reader.clear();
     this.#core.forget(this);

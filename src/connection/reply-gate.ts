@@ -10,10 +10,10 @@
 import type { ChangeLog } from '../execution/change-log.ts';
 import { logFailure } from '../execution/write-error.ts';
 import { GlobalWord } from '../memory/layout.ts';
-import type { Connection } from './connection.ts';
+import type { ConnectionOutput } from './connection-output.ts';
 
 interface HeldReply {
-  readonly connection: Connection;
+  readonly output: ConnectionOutput;
   readonly bytes: Buffer;
   /** Number of the last change when the reply came. */
   readonly seq: number;
@@ -52,8 +52,8 @@ export class ReplyGate {
   }
 
   /** Lets a reply wait. */
-  hold(connection: Connection, bytes: Buffer): void {
-    this.#held.push({ connection, bytes, seq: Atomics.load(this.#control, GlobalWord.ChangeSeq) });
+  hold(output: ConnectionOutput, bytes: Buffer): void {
+    this.#held.push({ output, bytes, seq: Atomics.load(this.#control, GlobalWord.ChangeSeq) });
   }
 
   /** Lets through what has waited long enough. */
@@ -61,8 +61,8 @@ export class ReplyGate {
     const held = this.#held;
     const before = this.#first;
     while (this.#first < held.length && this.#isWritten(held[this.#first]!.seq)) {
-      const { connection, bytes } = held[this.#first++]!;
-      connection.release(bytes);
+      const { output, bytes } = held[this.#first++]!;
+      output.release(bytes);
     }
     this.#changes?.released(this.#first - before);
     if (this.#first === held.length) {

@@ -43,13 +43,14 @@ import { CommandStat, Stat } from '../metrics/stats.ts';
 import type { RequestParser } from '../protocol/request-parser.ts';
 import { endCaching, type Tracker } from '../tracking/tracker.ts';
 import type { ChangeLog } from './change-log.ts';
+import { CommandTimes, type SlowCommands } from './command-times.ts';
 import type { ExecutingServer } from './executing-server.ts';
 import { KeyLocks } from './key-locks.ts';
 import { LookAhead } from './look-ahead.ts';
 import { Outcome } from './outcome.ts';
 import { Preserved, Preserver } from './preserve.ts';
 import { Transactions } from './transactions.ts';
-import type { WaiterService, WaiterTimes } from './waiter-service.ts';
+import type { WaiterService } from './waiter-service.ts';
 import { writeErrorText } from './write-error.ts';
 
 /** PFCOUNT keeps what it has counted, in its key. */
@@ -60,28 +61,20 @@ const UNMONITORED = CommandFlag.SkipMonitor | CommandFlag.Admin;
 
 /** One clock is read for a batch, at 45 ns a look; it is set by the system's clock again after so many ms. */
 const CLOCK_MS = 50;
-/** Commands whose time is measured together, so that the clock is read once for all of them. */
-const TIMED_GROUP = 16;
-/** With a slow-log threshold below this (microseconds) each command is timed by itself. */
-const PRECISE_BELOW_USEC = 2000;
 
 /** What the executor tells the thread it runs on; implemented by acceptor and worker. */
-export interface ExecutorEvents {
+export interface ExecutorEvents extends SlowCommands {
   /** A client is in MONITOR, and the command has run; its locks are held. */
   monitored(cx: CommandContext): void;
   /** What is told by monitored() until endMonitored() is one: nothing of others is shown in between. All locks are held. */
   beginMonitored(): void;
   /** Does nothing where nothing has begun. */
   endMonitored(): void;
-  /** A command took at least as long as slowlog-log-slower-than says. */
-  slow(cx: CommandContext, usec: number): void;
-  /** A command took at least as long as latency-monitor-threshold says. @param ms whole */
-  late(cx: CommandContext, ms: number): void;
   /** Makes room when maxmemory is reached. @returns whether the command may go on */
   makeRoom(): boolean;
 }
 
-export class Executor implements WaiterTimes {
+export class Executor {
   readonly cx: CommandContext;
   /** While a log is loaded: its commands are refused for nothing. */
   replaying = false;
@@ -97,19 +90,12 @@ export class Executor implements WaiterTimes {
   readonly #worker: boolean;
   readonly #tracker: Tracker | null;
   readonly #control: Int32Array;
-  readonly #group = new Int32Array(TIMED_GROUP);
-  #grouped = 0;
-  #groupStart = 0;
   /** What to add to performance.now() for unix time in ms, and when it was last looked at. */
   #clockOffset = 0;
   #clockSet = Number.NEGATIVE_INFINITY;
-  /** Microseconds, -1: the slow log is off. */
-  slowerThan = 10000;
-  /** Milliseconds, 0: the latency monitor is off. */
-  latencyThreshold = 0;
   /** Bytes, 0: no limit. */
   maxMemory = 0;
-  precise: boolean;
+  readonly times: CommandTimes;
   readonly transactions: Transactions;
   readonly #exec: Command;
   /** On the worker that keeps waiting clients, see keep(). */
@@ -139,7 +125,7 @@ export class Executor implements WaiterTimes {
     this.#worker = worker;
     this.#tracker = server.tracking ?? null;
     this.#control = keyspace.memory.control;
-    this.precise = worker;
+    this.times = new CommandTimes(server.stats, server.config, events, worker);
     if (worker) this.cx.pause = this.#locks;
     this.#exec = this.table.byName('exec')!;
     this.transactions = new Transactions(this, {
@@ -150,9 +136,6 @@ export class Executor implements WaiterTimes {
       changes,
       worker,
     });
-    server.stats.settle = () => {
-      if (this.#grouped > 0) this.#closeGroup(performance.now());
-    };
     this.#followConfig();
   }
 
@@ -178,12 +161,12 @@ export class Executor implements WaiterTimes {
       this.#clockOffset = Date.now() - now;
     }
     this.#keyspace.setTime(Math.floor(this.#clockOffset + now));
-    this.#groupStart = now;
+    this.times.startedAt = now;
   }
 
   /** Ends a batch: counts what was timed. */
   end(): void {
-    if (this.#grouped > 0) this.#closeGroup(performance.now());
+    this.times.settle();
     this.#locks.endBatch();
     this.#changes?.wake();
     this.cx.pubsub.wake();
@@ -401,9 +384,9 @@ export class Executor implements WaiterTimes {
     cx.closeAfterReply = false;
     cx.blocks = false;
     cx.reply.resp = cx.session.resp;
-    if (this.precise) {
-      this.#groupStart = performance.now();
-      locks.startedAt = this.#groupStart;
+    if (this.times.precise) {
+      locks.startedAt = performance.now();
+      this.times.startedAt = locks.startedAt;
     }
     try {
       command.handler!(cx);
@@ -421,7 +404,7 @@ export class Executor implements WaiterTimes {
 
   /** Counts a command of a transaction, or EXEC, and shows it in MONITOR. @param started by performance.now(), where it is precise */
   ran(command: Command, started: number): void {
-    if (this.precise) this.#groupStart = started;
+    if (this.times.precise) this.times.startedAt = started;
     this.#tellMonitors(command);
     this.#count(command);
   }
@@ -440,7 +423,7 @@ export class Executor implements WaiterTimes {
     const waiters = this.#waiters;
     if (waiters === null || waiters.room.size === 0) return;
     if (anything) waiters.room.allChanged();
-    if (waiters.room.hasReady) waiters.serve(this.#locks, this);
+    if (waiters.room.hasReady) waiters.serve(this.#locks, this.times);
   }
 
   /** Tells of keys that were missed, unless they will be missed again by the worker that the command goes to. */
@@ -474,12 +457,12 @@ export class Executor implements WaiterTimes {
     // What is loaded may go again before its end: who waits is served when all is there.
     if (this.#control[GlobalWord.Loading] !== 0) return;
     if (changesAnything(command)) waiters.room.allChanged();
-    if (waiters.room.hasReady) waiters.serve(this.#locks, this);
+    if (waiters.room.hasReady) waiters.serve(this.#locks, this.times);
   }
 
   /** Serves those who wait for what has changed while no command was run; on the worker that keeps them. */
   serveReady(): void {
-    this.#waiters!.serve(this.#locks, this);
+    this.#waiters!.serve(this.#locks, this.times);
     this.#locks.unlock();
   }
 
@@ -494,13 +477,6 @@ export class Executor implements WaiterTimes {
       if (isAwaited(this.#control, cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT, cx.hashes[arg]!)) return true;
     }
     return false;
-  }
-
-  timed(cx: CommandContext, usec: number): void {
-    const logged = (cx.command.flags & CommandFlag.SkipSlowlog) === 0;
-    if (this.slowerThan >= 0 && usec >= this.slowerThan && logged) this.#events.slow(cx, usec);
-    const ms = Math.floor(usec / 1000);
-    if (this.latencyThreshold > 0 && ms >= this.latencyThreshold) this.#events.late(cx, ms);
   }
 
   /** Commands of a log that is loaded are not shown. */
@@ -582,57 +558,23 @@ export class Executor implements WaiterTimes {
   }
 
   #count(command: Command): void {
-    const stats = this.#server.stats;
-    const session = this.cx.session;
-    if (session.lastCommand !== command) session.lastCommand = command;
-    if (this.cx.failed) stats.countCommand(command.id, CommandStat.Failed);
-    this.#group[this.#grouped++] = command.id;
-    if (this.precise || this.#grouped === TIMED_GROUP) this.#closeGroup(performance.now());
-  }
-
-  /** Counts the commands that ran since the last look at the clock, and shares the time among them. */
-  #closeGroup(now: number): void {
-    const stats = this.#server.stats;
-    stats.add(Stat.Commands, this.#grouped);
-    const usec = Math.max(0, ((now - this.#groupStart) * 1000) / this.#grouped);
-    for (let i = 0; i < this.#grouped; ) {
-      const id = this.#group[i]!;
-      const first = i;
-      while (i < this.#grouped && this.#group[i] === id) i++;
-      stats.countCommand(id, CommandStat.Calls, i - first);
-      stats.timed(id, usec, i - first);
-    }
-    this.#groupStart = now;
-    if (this.precise) this.timed(this.cx, usec);
-    this.#grouped = 0;
+    const { cx } = this;
+    if (cx.session.lastCommand !== command) cx.session.lastCommand = command;
+    this.times.count(cx);
   }
 
   #followConfig(): void {
     const config = this.#server.config;
     const follow = (): void => {
-      this.slowerThan = config.getInt('slowlog-log-slower-than');
-      this.latencyThreshold = config.getInt('latency-monitor-threshold');
-      this.#server.stats.latencyTracking = config.getBool('latency-tracking');
       this.maxMemory = config.getMemory('maxmemory');
-      const wanted = this.slowerThan >= 0 && this.slowerThan < PRECISE_BELOW_USEC;
-      this.precise = this.#worker || wanted || this.latencyThreshold > 0;
       const clock = this.#keyspace.clock;
       clock.lfu = config.getEnum('maxmemory-policy').endsWith('-lfu');
       clock.logFactor = config.getInt('lfu-log-factor');
       clock.decayMinutes = config.getInt('lfu-decay-time');
     };
     follow();
-    for (const name of [
-      'slowlog-log-slower-than',
-      'latency-monitor-threshold',
-      'latency-tracking',
-      'maxmemory',
-      'maxmemory-policy',
-      'lfu-log-factor',
-      'lfu-decay-time',
-    ] as const) {
+    for (const name of ['maxmemory', 'maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'] as const)
       config.watch(name, follow);
-    }
   }
 }
 

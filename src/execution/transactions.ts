@@ -105,7 +105,7 @@ export class Transactions {
     const transaction = session.transaction!;
     const { memory } = this.#parts.keyspace;
     const kept = new KeptCommand(cx, this.#parts.locks);
-    const started = this.#executor.precise ? performance.now() : 0;
+    const started = this.#executor.times.precise ? performance.now() : 0;
     let outcome: Outcome = Outcome.Done;
     if (transaction.failed) cx.error(ABORTED);
     else if (session.watches?.anyChanged(memory)) cx.reply.nullArray();
@@ -387,7 +387,7 @@ export class Transactions {
   #runOne(command: Command): void {
     const executor = this.#executor;
     const { cx } = executor;
-    const started = executor.precise ? performance.now() : 0;
+    const started = executor.times.precise ? performance.now() : 0;
     executor.invoke(command);
     if (cx.handedOver || cx.blocks)
       throw new Error(`'${command.name}' in a transaction ${cx.blocks ? 'waits' : 'was handed over'}`);
