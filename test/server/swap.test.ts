@@ -258,6 +258,9 @@ describe.each(WAYS)('written by %s, loaded by %s', (writer, reader) => {
   });
 });
 
+/** redis-server counts seconds of idle time with 24 bits. */
+const IDLE_TIMES = 2 ** 24;
+
 describe.each(WAYS)('how keys were used, written by %s, loaded by %s', (writer, reader) => {
   it.each([
     ['allkeys-lfu', 'FREQ', 77],
@@ -276,7 +279,9 @@ describe.each(WAYS)('how keys were used, written by %s, loaded by %s', (writer, 
     const other = await right.connect();
     const found = Number(await other.call('OBJECT', what, 'b'));
     expect(Math.abs(found - value)).toBeLessThan(what === 'FREQ' ? 2 : 60);
-    expect(Number(await other.call('OBJECT', what, 'fresh'))).toBeLessThan(30);
+    // redis-server's clock of idle times lags behind a little after the start: what was just loaded is then from the future.
+    const fresh = Number(await other.call('OBJECT', what, 'fresh'));
+    expect(Math.min(fresh, IDLE_TIMES - fresh)).toBeLessThan(30);
   });
 });
 
