@@ -63,12 +63,17 @@ export class ScoreTree extends CountedTree {
 
   /** Inserts a member, which is not there. @throws OutOfMemoryError; nothing was changed */
   insertMember(score: number, ref: number, buf: Buffer, off: number, len: number): void {
+    this.#seekPlace(score, ref, buf, off, len);
+    this.insertHere();
+  }
+
+  /** Fills `entry`, and puts the cursor where it belongs. */
+  #seekPlace(score: number, ref: number, buf: Buffer, off: number, len: number): void {
     this.#want(Seek.Member, score, buf, off, len);
     this.entry[0] = this.#high;
     this.entry[1] = this.#low;
     this.entry[SCORE_REF_WORD] = ref;
     this.seekGap();
-    this.insertHere();
   }
 
   /** Inserts a member that comes behind all others. @throws OutOfMemoryError; nothing was changed */
@@ -81,10 +86,27 @@ export class ScoreTree extends CountedTree {
   }
 
   /**
+   * Gives the cursor's entry another score.
+   * @param old its score, and its member
+   * @throws OutOfMemoryError; nothing was changed
+   */
+  rescoreHere(old: number, score: number, buf: Buffer, off: number, len: number): void {
+    if (this.#rescoreInPlace(score, buf, off, len)) return;
+    const { ref } = this;
+    this.keepPlace();
+    // In first, out later: only the first may fail. For a moment the member is there with both scores.
+    this.#seekPlace(score, ref, buf, off, len);
+    const isElsewhere = this.pathRef[0] !== this.keptLeaf;
+    if (this.insertHere() && isElsewhere) this.backToPlace();
+    else this.seekMember(old, buf, off, len);
+    this.removeHere();
+  }
+
+  /**
    * Gives the cursor's entry another score, if its place among its neighbours in the leaf shows that the order stays.
    * @returns whether it did
    */
-  rescoreHere(score: number, buf: Buffer, off: number, len: number): boolean {
+  #rescoreInPlace(score: number, buf: Buffer, off: number, len: number): boolean {
     if (this.indexInLeaf === 0 || this.run < 2) return false;
     this.#want(Seek.Member, score, buf, off, len);
     const { words, at } = this;

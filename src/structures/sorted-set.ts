@@ -161,12 +161,7 @@ export class SortedSet implements RootedStructure, MoveListener {
     element.point(ref);
     const { bytes, keyOffset, keyLength, score: old } = element;
     tree.seekMember(old, bytes, keyOffset, keyLength);
-    if (!tree.rescoreHere(score, bytes, keyOffset, keyLength)) {
-      // In first, out later: only the first may fail. For a moment the member is there with both scores.
-      tree.insertMember(score, ref, bytes, keyOffset, keyLength);
-      tree.seekMember(old, bytes, keyOffset, keyLength);
-      tree.removeHere();
-    }
+    tree.rescoreHere(old, score, bytes, keyOffset, keyLength);
     writeScore(element.words, element.w, score);
   }
 

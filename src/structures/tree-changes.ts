@@ -48,13 +48,14 @@ export abstract class TreeChanges extends TreeCursor {
 
   /**
    * Inserts `entry` in front of the cursor, which stands where it belongs (seekGap() or seekEnd()).
+   * @returns whether nothing has changed but the cursor's leaf, and counts and the separator above it
    * @throws OutOfMemoryError; nothing was changed
    */
-  insertHere(): void {
+  insertHere(): boolean {
     const ref = this.rootMemory[this.rootAt]!;
     if (ref === 0) {
       this.#insertFirst();
-      return;
+      return false;
     }
     const index = this.pathIndex[0]!;
     const full = this.count === this.header(0) >>> ROOM_SHIFT;
@@ -67,6 +68,7 @@ export abstract class TreeChanges extends TreeCursor {
     }
     this.rootMemory[this.rootAt + RootWord.Size]! += 1;
     this.at = -1;
+    return !full;
   }
 
   /** Inserts `entry`, whose key is greater than all others. @throws OutOfMemoryError; nothing was changed */

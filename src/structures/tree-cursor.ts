@@ -61,6 +61,12 @@ export abstract class TreeCursor {
   protected readonly pathRef = new Int32Array(LEVELS_MAX);
   protected readonly pathIndex = new Int32Array(LEVELS_MAX);
 
+  /** The cursor as keepPlace() has found it. */
+  readonly #keptRef = new Int32Array(LEVELS_MAX);
+  readonly #keptIndex = new Int32Array(LEVELS_MAX);
+  #keptFirst = 0;
+  #keptCount = 0;
+
   /**
    * @param entryWords words of an entry, 1 to 16
    * @param keyWords how many of them, from the first, are the key
@@ -254,6 +260,33 @@ export abstract class TreeCursor {
     this.pathIndex[0] = index;
     this.at += this.entryWords * steps;
     return index < this.count || this.#climb();
+  }
+
+  /** Remembers where the cursor is. */
+  protected keepPlace(): void {
+    const levels = this.levels;
+    for (let level = 0; level <= levels; level++) {
+      this.#keptRef[level] = this.pathRef[level]!;
+      this.#keptIndex[level] = this.pathIndex[level]!;
+    }
+    this.#keptFirst = this.first;
+    this.#keptCount = this.count;
+  }
+
+  /** The leaf that keepPlace() was called in. */
+  protected get keptLeaf(): number {
+    return this.#keptRef[0]!;
+  }
+
+  /** Goes back to where keepPlace() was called. No node may have changed since that is on the way, but for its counts. */
+  protected backToPlace(): void {
+    for (let level = this.levels; level > 0; level--) {
+      this.pathRef[level] = this.#keptRef[level]!;
+      this.pathIndex[level] = this.#keptIndex[level]!;
+    }
+    const leaf = this.#keptRef[0]!;
+    const words = this.regions[leaf >>> REF_REGION_SHIFT]!;
+    this.#atLeaf(leaf, words, this.#keptFirst, this.#keptCount, this.#keptIndex[0]!);
   }
 
   /** The place of the cursor in an empty tree. */

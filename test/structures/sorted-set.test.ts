@@ -126,6 +126,22 @@ describe('sorted set', () => {
     expect(arena.check().blocks).toBe(1);
   });
 
+  it('changes scores in a tree of three levels, near and far', () => {
+    const random = seeded(14);
+    const bench = new Bench();
+    const range = 20_000;
+    for (let i = 0; i < range; i++) bench.put(`m${i}`, pick(random, range));
+    bench.check();
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 8000; i++) {
+        const member = `m${pick(random, range)}`;
+        const near = bench.model.get(member)! + pick(random, 9) - 4;
+        bench.put(member, random() < 0.3 ? near : pick(random, range / (round + 1)));
+      }
+      bench.check();
+    }
+  });
+
   it('orders members of one score as bytes', () => {
     const random = seeded(12);
     const bench = new Bench();
