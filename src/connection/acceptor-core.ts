@@ -99,11 +99,14 @@ export class AcceptorCore {
   /** Connections that CLIENT PAUSE holds back. */
   readonly #held = new Set<Connection>();
   readonly #retrying: Connection[] = [];
-  readonly #writers: ConnectionOutput[] = [];
+  /** What is written at the end of the turn: replies, then messages. */
+  readonly #replying: ConnectionOutput[] = [];
+  readonly #messaging: ConnectionOutput[] = [];
   readonly #writeAll = (): void => {
-    const writers = this.#writers;
-    for (let i = 0; i < writers.length; i++) writers[i]!.writeNow();
-    writers.length = 0;
+    for (const outputs of [this.#replying, this.#messaging]) {
+      for (let i = 0; i < outputs.length; i++) outputs[i]!.writeNow();
+      outputs.length = 0;
+    }
     this.output.endTurn();
   };
   readonly #connections = new Map<number, Connection>();
@@ -234,9 +237,14 @@ export class AcceptorCore {
     }, RETRY_MS);
   }
 
-  /** Lets a connection write at the end of this turn of the event loop. */
-  writeLater(output: ConnectionOutput): void {
-    if (this.#writers.push(output) === 1) setImmediate(this.#writeAll);
+  /**
+   * Lets a connection write at the end of this turn of the event loop.
+   * @param isMessage behind all replies: a publisher goes on while its message is written to many subscribers
+   */
+  writeLater(output: ConnectionOutput, isMessage: boolean): void {
+    if (this.#replying.length === 0 && this.#messaging.length === 0) setImmediate(this.#writeAll);
+    if (isMessage) this.#messaging.push(output);
+    else this.#replying.push(output);
   }
 
   forget(connection: Connection): void {

@@ -84,8 +84,9 @@ export class ConnectionOutput {
   /**
    * Queues bytes for the end of this turn of the event loop, when the acceptor writes for all its connections: the
    * clients are then woken once, not once per read of ours, which costs more than the write itself.
+   * @param isMessage no reply
    */
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, isMessage = false): void {
     const { length } = bytes;
     if (this.#unwritten !== null && (length >= WRITE_NOW_BYTES || this.#unwrittenFailure !== this.failure)) {
       this.writeNow();
@@ -95,7 +96,7 @@ export class ConnectionOutput {
     else {
       this.#unwritten = bytes;
       this.#unwrittenFailure = this.failure;
-      if (this.#unwrittenBytes < WRITE_NOW_BYTES) this.#core.writeLater(this);
+      if (this.#unwrittenBytes < WRITE_NOW_BYTES) this.#core.writeLater(this, isMessage);
     }
     if (this.#unwrittenBytes >= WRITE_NOW_BYTES) this.writeNow();
   }

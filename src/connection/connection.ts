@@ -150,7 +150,7 @@ export class Connection {
     if (core.running === this) core.executor.cx.pushed.push(bytes);
     // What an EXEC has left may publish to its own client.
     else if (this.#waiting === Waiting.Deferred) (this.#behind ??= []).push(bytes);
-    else this.output.write(bytes);
+    else this.output.write(bytes, true);
   }
 
   /**
