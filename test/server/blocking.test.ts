@@ -273,8 +273,8 @@ describeTopologies('blocking commands', (server) => {
     const other = await server.connect();
     await other.call('SELECT', 5);
     other.send('BLPOP', 'k', 0);
+    await untilBlocked(admin, 1);
     const { client } = await blockedClient(server, admin, 'BLPOP', 'k', 0);
-    await untilBlocked(admin, 2);
     await admin.call('RPUSH', 'k', 'zero', 'stays');
     expect(await replyOf(client)).toEqual(['k', 'zero']);
     await admin.call('SELECT', 5);
