@@ -100,7 +100,7 @@ describeTopologies('blocking commands', (server) => {
     const admin = await server.connect();
     const { client: patient } = await blockedClient(server, admin, 'BLPOP', 'queue', 0);
     const { client: later } = await blockedClient(server, admin, 'BLPOP', 'queue', 1000);
-    expect(await clientsInfo(admin, 'clients_in_timeout_table')).toBe(1);
+    await expect.poll(() => clientsInfo(admin, 'clients_in_timeout_table')).toBe(1);
     const brief = await server.connect();
     expect(await brief.call('BLPOP', 'queue', 0.01)).toBe(null);
     await admin.call('RPUSH', 'queue', 'a', 'b');

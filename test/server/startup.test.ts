@@ -45,7 +45,7 @@ describe('the log of a start', () => {
     const places = expected.map((pattern) => lines.findIndex((line) => pattern.test(line)));
     expect(places).not.toContain(-1);
     expect(places).toEqual([...places].sort((a, b) => a - b));
-    expect(server.log()).toMatch(new RegExp(` PID: ${server.pid}\\b`));
+    await server.waitForLog(new RegExp(` PID: ${server.pid}\\b`));
     for (const line of lines) {
       expect(line).toMatch(LINE);
       expect(line.split(':')[0]).toBe(String(server.pid));
@@ -184,7 +184,7 @@ describe('the process', () => {
   it('starts without a pid file that cannot be written', async () => {
     const file = join(makeTemporaryFolder('sabre-test-pid-'), 'no such folder', 'server.pid');
     const server = await start({ args: ['--pidfile', file] });
-    expect(server.log()).toMatch(/[#*] Failed to write PID file: .*[Nn]o such file or directory/);
+    await server.waitForLog(/[#*] Failed to write PID file: .*[Nn]o such file or directory/);
     expect(await (await server.connect()).call('PING')).toBe('PONG');
   });
 
