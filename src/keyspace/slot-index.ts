@@ -241,6 +241,25 @@ export class SlotIndex {
     return 0;
   }
 
+  /** All steps for one key, however far its entry is from its place. @returns the ref of the record with this hash, or 0 */
+  peekHash(db: number, local: number, hash: number): number {
+    const segment = this.peekSegment(db, local, hash);
+    if (segment === 0) return 0;
+    const words = this.#words[segment >>> REF_REGION_SHIFT]!;
+    const first = ((segment & REF_MASK) << 2) + SEGMENT_HEADER_WORDS;
+    const end = first + (words[first - SEGMENT_HEADER_WORDS]! >>> 16) * 2;
+    const sought = hash | FLAGS;
+    let at = this.peekHome(db, local, segment, hash);
+    for (let left = end - first; left > 0; left -= 2) {
+      const ref = words[at + 1]!;
+      if (ref === 0) return 0;
+      if ((words[at]! | FLAGS) === sought) return ref >>> REF_REGION_SHIFT < this.#words.length ? ref : 0;
+      at += 2;
+      if (at >= end) at = first;
+    }
+    return 0;
+  }
+
   /** Last step: the record. @returns its first word */
   peekRecord(ref: number): number {
     return this.#words[ref >>> REF_REGION_SHIFT]![(ref & REF_MASK) << 2]!;

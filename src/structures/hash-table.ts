@@ -68,7 +68,7 @@ function limitOf(capacity: number): number {
 }
 
 /** Where an element is sought first. The top bits of a segment's hashes are all alike, so they are mixed. */
-function homeOf(hash: number, capacity: number): number {
+export function homeOf(hash: number, capacity: number): number {
   return ((Math.imul(hash, 0x9e3779b1) >>> 16) * capacity) >>> 16;
 }
 

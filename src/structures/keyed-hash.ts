@@ -19,8 +19,53 @@ export function seedKeyedHash(seed: readonly [number, number]): void {
   seed1 = seed[1];
 }
 
+/** See lookUpHashes(). */
+let known: KnownHashes | null = null;
+
+/** Hashes of byte ranges of one buffer that keyedHash() will be asked for in this order, some of them maybe never. */
+export class KnownHashes {
+  /** What the ranges are in; null: nothing is known. It must not change while it is set. */
+  input: Buffer | null = null;
+  count = 0;
+  next = 0;
+  readonly offsets: Int32Array;
+  readonly lengths: Int32Array;
+  readonly hashes: Int32Array;
+
+  constructor(max: number) {
+    this.offsets = new Int32Array(max);
+    this.lengths = new Int32Array(max);
+    this.hashes = new Int32Array(max);
+  }
+
+  /** Forgets all of them. */
+  clear(): void {
+    this.input = null;
+    this.count = 0;
+    this.next = 0;
+  }
+
+  /** Computes one more. */
+  add(input: Buffer, off: number, len: number): void {
+    const i = this.count++;
+    this.offsets[i] = off;
+    this.lengths[i] = len;
+    this.hashes[i] = hashUnder(seed0, seed1, input, off, len) & ~1;
+  }
+}
+
+/** Has keyedHash() of this thread look here first. */
+export function lookUpHashes(hashes: KnownHashes): void {
+  known = hashes;
+}
+
 /** @returns the hash of a byte range: a signed 32-bit number, bit 0 clear */
 export function keyedHash(key: Buffer, off: number, len: number): number {
+  if (known !== null && key === known.input) {
+    while (known.next < known.count && known.offsets[known.next]! < off) known.next++;
+    const i = known.next;
+    if (i < known.count && known.offsets[i] === off && known.lengths[i] === len) return known.hashes[i]!;
+  }
   return hashUnder(seed0, seed1, key, off, len) & ~1;
 }
 

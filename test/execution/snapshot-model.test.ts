@@ -7,8 +7,8 @@ import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Defragmenter } from '../../src/keyspace/defrag.ts';
 import { Evictor } from '../../src/keyspace/eviction.ts';
 import { contentsOf } from '../keyspace/snapshot-sink.ts';
-import { pick, seeded } from '../memory/random.ts';
 import { commandMix, generateOperations } from '../support/command-generators.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { SnapshotBench, THREADS } from './snapshot-bench.ts';
 
 /** Not for executors without a server. */

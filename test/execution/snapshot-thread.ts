@@ -17,8 +17,8 @@ import { RequestParser } from '../../src/protocol/request-parser.ts';
 import { RequestReader } from '../../src/protocol/request-reader.ts';
 import { SnapshotSaver } from '../../src/rdb/snapshot-saver.ts';
 import { GatheringSink } from '../keyspace/snapshot-sink.ts';
-import { pick, seeded } from '../memory/random.ts';
 import { type Argument, encodeCommand } from '../support/raw-client.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { serverWithoutThreads } from './executors.ts';
 import { LISTS, PAIR_SUM, PAIRS, SETS, type SnapshotDone, type SnapshotJob } from './snapshot-shared.ts';
 

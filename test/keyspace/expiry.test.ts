@@ -8,7 +8,7 @@ import type { Keyspace } from '../../src/keyspace/keyspace.ts';
 import { DbWord } from '../../src/keyspace/slot-index.ts';
 import { GlobalWord, ShardCounter } from '../../src/memory/layout.ts';
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { Keys, makeKeyspace } from './bench.ts';
 
 const T0 = 1_700_000_000_000;

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { OutOfMemoryError, takeChunks } from '../../src/memory/chunk-pool.ts';
 import { CHUNKS_PER_REGION, GlobalWord, REF_REGION_SHIFT, ShardCounter } from '../../src/memory/layout.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { Keys, type KeyspaceOptions, makeKeyspace } from './bench.ts';
 
 interface Expected {

@@ -5,7 +5,7 @@ import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Encoding, RecordView, Type, writeExpiry, writeHeader } from '../../src/keyspace/record.ts';
 import type { LockedShard } from '../../src/keyspace/shard.ts';
 import { DbWord, NO_EXPIRY } from '../../src/keyspace/slot-index.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { makeKeyspace } from './bench.ts';
 
 interface Entry {

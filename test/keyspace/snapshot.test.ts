@@ -15,7 +15,7 @@ import {
 import { SnapshotWalker } from '../../src/keyspace/snapshot-walk.ts';
 import { GlobalWord, SHARD_COUNT, ShardWord, shardWord } from '../../src/memory/layout.ts';
 import { SnapshotSaver } from '../../src/rdb/snapshot-saver.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { Keys, makeKeyspace } from './bench.ts';
 import { contentsOf, GatheringSink, loadSnapshot } from './snapshot-sink.ts';
 

@@ -10,7 +10,7 @@ import { copyBytes, type LockedShard } from '../../src/keyspace/shard.ts';
 import { SLOT_TO_SHARD_SHIFT } from '../../src/memory/layout.ts';
 import type { SharedBuffers } from '../../src/memory/shared-memory.ts';
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { makeKeyspace } from './bench.ts';
 
 export interface StressJob {

@@ -11,7 +11,7 @@ import {
 } from '../../src/keyspace/watched.ts';
 import { GlobalWord, ShardWord, shardWord, WATCHES_PER_SHARD } from '../../src/memory/layout.ts';
 import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-memory.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 
 let memory: SharedMemory;
 beforeEach(() => {

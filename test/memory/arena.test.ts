@@ -13,7 +13,7 @@ import {
   CLASS_COUNT,
   classOf,
 } from '../../src/memory/size-classes.ts';
-import { pick, seeded } from './random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 
 interface Block {
   readonly ref: number;

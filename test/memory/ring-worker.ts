@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { bellOf, ring as ringBell, sleep } from '../../src/memory/doorbell.ts';
 import { RingConsumer, RingProducer } from '../../src/memory/ring.ts';
-import { pick, seeded } from './random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 
 export interface RingJob {
   readonly role: 'producer' | 'echo';

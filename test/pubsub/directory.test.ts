@@ -6,7 +6,7 @@ import { CONTROL_BYTES } from '../../src/memory/layout.ts';
 import { allocateDirectory, Directory } from '../../src/pubsub/directory.ts';
 import { allocatePatternLog, PatternLog, PatternSet } from '../../src/pubsub/pattern-log.ts';
 import { allocatePost, MESSAGE_AT, messageBuffer, PostReceiver, PostSender } from '../../src/pubsub/post.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 
 const ACCEPTORS = 3;
 const { Channel, Pattern, ShardChannel } = ChannelKind;

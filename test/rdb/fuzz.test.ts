@@ -6,21 +6,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InProcess } from '../support/in-process.ts';
 import type { Argument, RawClient } from '../support/raw-client.ts';
 import { startRedis } from '../support/redis-server.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { payload } from './old-formats.ts';
 import { VALUES } from './values-by-type.ts';
 
 const SEED = Number(process.env['SABRE_SEED'] ?? 20_240_601);
 const RUNS = Number(process.env['SABRE_RUNS'] ?? 1) * 600;
-/** A small generator of random numbers (mulberry32), so that a seed names a run. */
+/** Whole numbers below what is asked for, from a seed that names a run. */
 function randomNumbers(seed: number): (below: number) => number {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below);
-  };
+  const random = seeded(seed);
+  return (below) => pick(random, below);
 }
 
 /** Changes a value in one to four places. */

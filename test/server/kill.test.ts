@@ -9,12 +9,12 @@ import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { pick, seeded } from '../memory/random.ts';
 import { checkTokens, type Kept, Shared, Writer } from '../support/crash-load.ts';
 import type { Random } from '../support/crash-model.ts';
 import { checkTransfers, Transfers } from '../support/crash-transfers.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { startSabre, TOPOLOGIES } from '../support/sabre-server.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
 const KILLS = Number(process.env['SABRE_KILLS'] ?? 0);

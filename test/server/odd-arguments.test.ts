@@ -4,9 +4,9 @@
 import { expect, it } from 'vitest';
 import type { ArgumentFacts } from '../../src/commands/facts/command-documentation.ts';
 import facts from '../../src/commands/facts/documentation.json' with { type: 'json' };
-import { pick, seeded } from '../memory/random.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { describeServer, LEFT_IS_REDIS } from '../support/sabre-server.ts';
+import { pick, seeded } from '../support/seeded.ts';
 
 const SEED = Number(process.env['SABRE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const TIMES = Number(process.env['SABRE_RUNS'] ?? 12);

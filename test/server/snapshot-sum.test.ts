@@ -11,11 +11,11 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { pick, seeded } from '../memory/random.ts';
 import type { Argument, RawClient } from '../support/raw-client.ts';
 import { redisExecutable } from '../support/redis-server.ts';
 import { isError } from '../support/resp-parser.ts';
 import { sabreCommand, startSabre, TOPOLOGIES } from '../support/sabre-server.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
 const SEED = Math.floor(Math.random() * 2 ** 31);

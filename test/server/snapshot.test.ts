@@ -10,10 +10,10 @@ import { BufferSource } from '../../src/rdb/file-source.ts';
 import { EncodingLimits } from '../../src/rdb/limits.ts';
 import { LISTS, MOVERS, PAIR_SUM, PAIRS, SETS } from '../execution/snapshot-shared.ts';
 import { checkSums, fillCommands } from '../execution/snapshot-sums.ts';
-import { pick, seeded } from '../memory/random.ts';
 import { InProcess } from '../support/in-process.ts';
 import type { Argument, RawClient } from '../support/raw-client.ts';
 import { describeTopologies } from '../support/sabre-server.ts';
+import { pick, seeded } from '../support/seeded.ts';
 
 const FILES = 12;
 const AT_ONCE = 40;

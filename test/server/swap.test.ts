@@ -8,12 +8,12 @@ import { spawnSync } from 'node:child_process';
 import { cpSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { seeded } from '../memory/random.ts';
 import { describeData, differences, digestOf, type Encodings } from '../support/describe-data.ts';
 import type { Argument, RawClient } from '../support/raw-client.ts';
 import { redisExecutable } from '../support/redis-server.ts';
 import { isError } from '../support/resp-parser.ts';
 import { sabreCommand, TOPOLOGIES } from '../support/sabre-server.ts';
+import { seeded } from '../support/seeded.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
 const LATER = 4_000_000_000_000;

@@ -4,10 +4,10 @@
 // SABRE_STRESS_FACTOR multiplies the work (1).
 
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { pick, seeded } from '../memory/random.ts';
 import type { Argument, RawClient } from '../support/raw-client.ts';
 import { isError, type Reply } from '../support/resp-parser.ts';
 import { LEFT_IS_REDIS, startSabre } from '../support/sabre-server.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 
 const FACTOR = Number(process.env['SABRE_STRESS_FACTOR'] ?? 1);

@@ -9,7 +9,7 @@ import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-mem
 import { CLASS_COUNT } from '../../src/memory/size-classes.ts';
 import { CountedTree } from '../../src/structures/counted-tree.ts';
 import { TREE_ROOT_WORDS } from '../../src/structures/tree-cursor.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 
 /** Entries whose first word is the key. */
 class NumberTree extends CountedTree {

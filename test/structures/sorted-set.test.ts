@@ -10,7 +10,7 @@ import { CLASS_COUNT } from '../../src/memory/size-classes.ts';
 import { ElementView } from '../../src/structures/element.ts';
 import { keyedHash, seedKeyedHash } from '../../src/structures/keyed-hash.ts';
 import { SORTED_SET_ROOT_WORDS, SortedSet } from '../../src/structures/sorted-set.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 
 let memory: SharedMemory;
 let arena: Arena;

@@ -9,7 +9,7 @@ import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-mem
 import { CLASS_COUNT } from '../../src/memory/size-classes.ts';
 import { STREAM_ROOT_WORDS } from '../../src/structures/stream.ts';
 import { References, TrimBy, TrimSpec, trimStream } from '../../src/structures/stream-trim.ts';
-import { pick, seeded } from '../memory/random.ts';
+import { pick, seeded } from '../support/seeded.ts';
 import { idOf, type Model, makeId, StreamBench, wordsOf } from './stream-bench.ts';
 
 let memory: SharedMemory;

@@ -7,7 +7,6 @@
 //   log                            each sharer's numbers, one after the other
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pick } from '../memory/random.ts';
 import {
   applyStep,
   CrashModel,
@@ -20,6 +19,7 @@ import {
 } from './crash-model.ts';
 import type { Argument, RawClient } from './raw-client.ts';
 import { isError, type Reply } from './resp-parser.ts';
+import { pick } from './seeded.ts';
 import type { ServerProcess } from './server-process.ts';
 
 /** What must be there after a crash: everything answered; all but the last two seconds; what the last RDB file has. */

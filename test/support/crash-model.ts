@@ -8,9 +8,9 @@
 //   n counters | s strings, expiry exact | p strings, whether they expire | l lists | h hashes | t sets | z sorted sets
 //   x streams  | b strings that expire within a second or two, not part of the state: see checkBrief()
 
-import { pick } from '../memory/random.ts';
 import type { Argument, RawClient } from './raw-client.ts';
 import { isError, quoteBytes, type Reply } from './resp-parser.ts';
+import { pick } from './seeded.ts';
 
 export type Random = () => number;
 

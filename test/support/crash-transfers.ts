@@ -6,11 +6,11 @@
 //   moved                their number over all clients
 // So what is there after a crash shows whether each was done as a whole or not at all.
 
-import { pick } from '../memory/random.ts';
 import { EVERYSEC_MS, isBroken, type Kept } from './crash-load.ts';
 import type { Random } from './crash-model.ts';
 import type { Argument, RawClient } from './raw-client.ts';
 import { isError, quoteBytes, type Reply } from './resp-parser.ts';
+import { pick } from './seeded.ts';
 import type { ServerProcess } from './server-process.ts';
 
 const DATABASE = 13;
