@@ -63,6 +63,9 @@ export class CommandContext {
   reply: ReplyWriter;
   /** The bytes arguments point into. */
   input: Buffer = Buffer.alloc(0);
+  /** Where the client's request lies in `input` if it came as an array, all of a piece; requestStart is -1 if not. */
+  requestStart = -1;
+  requestEnd = 0;
   argc = 0;
   argOff: Int32Array = new Int32Array(64);
   argLen: Int32Array = new Int32Array(64);

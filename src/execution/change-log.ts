@@ -11,7 +11,7 @@ import { ring } from '../memory/doorbell.ts';
 import { GlobalWord } from '../memory/layout.ts';
 import { GroupBell } from './group-bell.ts';
 
-const STAR = 0x2a;
+const CR = 0x0d;
 const LF = 0x0a;
 const NOTHING = Buffer.alloc(0);
 
@@ -44,14 +44,10 @@ export class ChangeLog implements SnapshotSink {
   append(cx: CommandContext): void {
     const { effects } = cx;
     if (!effects.told && cx.dirty !== 0) {
-      if (effects.count === 0) {
-        const start = requestStart(cx);
-        if (start >= 0) {
-          const last = cx.argc - 1;
-          const end = cx.argOff[last]! + cx.argLen[last]! + 2;
-          this.#put(ChangeKind.Effect, cx.db, cx.input, start, end - start);
-          return;
-        }
+      if (effects.count === 0 && isCopyable(cx)) {
+        const { requestStart } = cx;
+        this.#put(ChangeKind.Effect, cx.db, cx.input, requestStart, cx.requestEnd - requestStart);
+        return;
       }
       effects.verbatim();
     }
@@ -125,23 +121,24 @@ export class ChangeLog implements SnapshotSink {
 }
 
 /**
- * Where the command begins in its input if it came as an array of bulk strings, all of a piece: its bytes can then be
- * copied as they are. The parser takes no other spelling of a length than the one without leading zeros and signs.
- * @returns -1 if not
+ * Whether the bytes of a request can be copied as they are. The parser takes no other spelling of a length than the one
+ * without leading zeros and signs, but it does not look at what stands in the place of line ends.
  */
-function requestStart(cx: CommandContext): number {
-  const { argc, argOff, argLen, input } = cx;
-  // An argument of an inline command may stand in the same place, behind blanks: never behind the end of a line.
-  if (argc < 2 || input[argOff[1]! - 1] !== LF) return -1;
-  for (let i = 1; i < argc; i++) {
+function isCopyable(cx: CommandContext): boolean {
+  const { argc, argOff, argLen, input, requestStart } = cx;
+  if (requestStart < 0) return false;
+  let end = requestStart + headBytes(argc) - 2;
+  for (let i = 0; i < argc; i++) {
+    const off = argOff[i]!;
     const len = argLen[i]!;
-    if (argOff[i] !== argOff[i - 1]! + argLen[i - 1]! + 2 + headBytes(len)) return -1;
+    if (input[end] !== CR || input[end + 1] !== LF || input[off - 1] !== LF) return false;
+    end = off + len;
   }
-  const start = argOff[0]! - headBytes(argLen[0]!) - headBytes(argc);
-  return start >= 0 && input[start] === STAR ? start : -1;
+  // The last argument's end is the request's, unless a handler has changed its arguments.
+  return end + 2 === cx.requestEnd && input[end] === CR && input[end + 1] === LF;
 }
 
-/** Bytes of `$<n>\r\n`. */
+/** Bytes of `*<n>\r\n`. */
 function headBytes(n: number): number {
   if (n < 10) return 4;
   if (n < 100) return 5;

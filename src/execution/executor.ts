@@ -191,6 +191,8 @@ export class Executor {
     const cx = this.cx;
     const argc = parser.argc;
     cx.input = parser.input;
+    cx.requestStart = parser.start;
+    cx.requestEnd = parser.pos;
     cx.argc = argc;
     cx.argOff = parser.argOff;
     cx.argLen = parser.argLen;

@@ -10,6 +10,7 @@ export class KeptCommand {
   readonly #locks: KeyLocks;
   readonly #command: Command;
   readonly #input: Buffer;
+  readonly #requestStart: number;
   readonly #argc: number;
   readonly #argOff: Int32Array;
   readonly #argLen: Int32Array;
@@ -22,6 +23,7 @@ export class KeptCommand {
     this.#locks = locks;
     this.#command = cx.command;
     this.#input = cx.input;
+    this.#requestStart = cx.requestStart;
     this.#argc = cx.argc;
     this.#argOff = cx.argOff;
     this.#argLen = cx.argLen;
@@ -34,6 +36,7 @@ export class KeptCommand {
     const cx = this.#cx;
     cx.command = this.#command;
     cx.input = this.#input;
+    cx.requestStart = this.#requestStart;
     cx.argc = this.#argc;
     cx.argOff = this.#argOff;
     cx.argLen = this.#argLen;

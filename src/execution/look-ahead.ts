@@ -44,6 +44,8 @@ export class LookAhead {
   #commands = 0;
   #nextCommand = 0;
   readonly #starts = new Int32Array(LOOK_AHEAD);
+  /** As RequestParser.start. */
+  readonly #heads = new Int32Array(LOOK_AHEAD);
   readonly #ends = new Int32Array(LOOK_AHEAD);
   readonly #argCounts = new Int32Array(LOOK_AHEAD);
   readonly #argOff = new Int32Array(LOOK_AHEAD * ARGS_MAX);
@@ -130,6 +132,7 @@ export class LookAhead {
     }
     parser.argc = argc;
     parser.input = input;
+    parser.start = this.#heads[i]!;
     parser.pos = this.#ends[i]!;
     return true;
   }
@@ -149,6 +152,7 @@ export class LookAhead {
   #keep(i: number, start: number): void {
     const { argc, argOff, argLen, pos } = this.#parser;
     this.#starts[i] = start;
+    this.#heads[i] = this.#parser.start;
     this.#ends[i] = pos;
     this.#argCounts[i] = argc;
     if (argc > ARGS_MAX) return;

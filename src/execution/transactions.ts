@@ -298,6 +298,7 @@ export class Transactions {
     const command = table.all[queued.id]!;
     cx.command = command;
     cx.input = transaction.bytes;
+    cx.requestStart = -1;
     cx.argc = queued.argc;
     cx.argOff = queued.argOff;
     cx.argLen = queued.argLen;

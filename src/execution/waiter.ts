@@ -91,6 +91,7 @@ export class Waiter {
     cx.command = this.command;
     cx.db = this.session.db;
     cx.input = this.input;
+    cx.requestStart = -1;
     cx.argc = this.argc;
     cx.argOff = this.argOff;
     cx.argLen = this.argLen;

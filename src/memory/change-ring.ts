@@ -14,6 +14,8 @@
 //
 // Owner rule: the producer writes head, the consumer tail; each reads the other's word atomically after or before the bytes
 // it stands for. An entry of any size passes: one larger than the room left goes in frames while the consumer reads.
+// Both keep what they have read of the other's word and look again only when that does not do, and the consumer writes
+// its word once for many entries: a line that two cores write in turn costs more than an entry's bytes.
 //
 // Order: a change gets its number from one global counter while the locks of what it changes are held, so the numbers are
 // dense and in the order of the changes of each key. Within a ring they ascend. The merge takes the head whose number is the
@@ -31,6 +33,12 @@ const DATA_BYTES = 384;
 const MORE = 0x40000000;
 const LENGTH_MASK = 0x3fffffff;
 const FRAME_HEADER = 16;
+/** The consumer frees what it has read when it is this part of the ring (a power of two), or there is no more. */
+const PUBLISH_SHIFT = 4;
+/** Entries up to this are copied in a loop. */
+const LOOP_BYTES_MAX = 256;
+/** Buffers above this are not held on to. */
+const VIEWED_BYTES_MAX = 1024 * 1024;
 /** How long a producer sleeps before it looks again (ms): it is woken before. */
 const WAIT_MS = 100;
 
@@ -76,6 +84,11 @@ export class ChangeProducer {
   readonly #capacity: number;
   readonly #wake: () => void;
   #head = 0;
+  /** The consumer's word when it was last looked at. */
+  #tail = 0;
+  /** The buffer that entries come from, nearly always the same one. */
+  #viewed: Buffer | null = null;
+  #view: DataView = new DataView(new ArrayBuffer(0));
 
   /** @param wake wakes the consumer */
   constructor(ring: SharedArrayBuffer, wake: () => void) {
@@ -85,16 +98,19 @@ export class ChangeProducer {
     this.#capacity = this.#data.length;
     this.#wake = wake;
     this.#head = this.#words[HEAD]!;
+    this.#tail = Atomics.load(this.#words, TAIL);
   }
 
   /** Bytes that the consumer has not read. */
   get used(): number {
-    return (this.#head - Atomics.load(this.#words, TAIL)) | 0;
+    this.#tail = Atomics.load(this.#words, TAIL);
+    return (this.#head - this.#tail) | 0;
   }
 
   /** Whether more than half of the ring is in use: the consumer should hear of it now. */
   get crowded(): boolean {
-    return this.used > this.#capacity >> 1;
+    const half = this.#capacity >> 1;
+    return ((this.#head - this.#tail) | 0) > half && this.used > half;
   }
 
   /** Puts an entry; sleeps while there is no room. @param seq number of the change, or of the snapshot */
@@ -102,7 +118,8 @@ export class ChangeProducer {
     let at = off;
     let rest = len;
     for (;;) {
-      const room = this.#capacity - this.used - FRAME_HEADER;
+      let room = this.#capacity - ((this.#head - this.#tail) | 0) - FRAME_HEADER;
+      if (room < rest) room = this.#capacity - this.used - FRAME_HEADER;
       const size = Math.min(rest, room);
       if (size < rest && size < Math.min(rest, this.#capacity >> 2)) {
         this.#waitForRoom();
@@ -132,10 +149,28 @@ export class ChangeProducer {
     Atomics.wait(this.#words, TAIL, tail, WAIT_MS);
   }
 
+  /** @param at a multiple of 16 */
   #copyIn(bytes: Buffer, off: number, at: number, len: number): void {
+    if (len <= LOOP_BYTES_MAX && off + len + 3 <= bytes.length && bytes.length <= VIEWED_BYTES_MAX) {
+      if (at + len + 3 <= this.#capacity) {
+        this.#copyWords(bytes, off, at >> 2, len);
+        return;
+      }
+    }
     const first = Math.min(len, this.#capacity - at);
     bytes.copy(this.#data, at, off, off + first);
     if (first < len) bytes.copy(this.#data, 0, off + first, off + len);
+  }
+
+  /** Copies up to three bytes more than `len`. A call into the engine takes longer than such a loop over short entries. */
+  #copyWords(bytes: Buffer, off: number, word: number, len: number): void {
+    if (bytes !== this.#viewed) {
+      this.#viewed = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    const view = this.#view;
+    const frames = this.#frames;
+    for (let i = 0; i < len; i += 4) frames[word + (i >> 2)] = view.getInt32(off + i, true);
   }
 }
 
@@ -164,7 +199,12 @@ class ChangeConsumer {
   readonly data: Buffer;
   readonly frames: Int32Array;
   readonly capacity: number;
+  /** What has been read; the producer knows of it after publish(). */
   tail = 0;
+  /** The producer's word when it was last looked at. */
+  #head = 0;
+  #published = 0;
+  readonly #publishAfter: number;
   /** Frames of an entry that is not complete. */
   parts: Buffer[] = [];
 
@@ -174,18 +214,31 @@ class ChangeConsumer {
     this.frames = new Int32Array(ring, DATA_BYTES);
     this.capacity = this.data.length;
     this.tail = this.words[TAIL]!;
+    this.#head = this.tail;
+    this.#published = this.tail;
+    this.#publishAfter = this.capacity >> PUBLISH_SHIFT;
   }
 
   get empty(): boolean {
-    return Atomics.load(this.words, HEAD) === this.tail;
+    if (this.#head !== this.tail) return false;
+    this.#head = Atomics.load(this.words, HEAD);
+    return this.#head === this.tail;
   }
 
-  /** Frees a frame and wakes the producer if it sleeps and half of the ring is free. */
+  /** Goes on behind a frame. */
   advance(payload: number): void {
     this.tail = (this.tail + FRAME_HEADER + padded(payload)) | 0;
-    Atomics.store(this.words, TAIL, this.tail);
-    if (this.words[WAITS] === 0) return;
-    if (((this.words[HEAD]! - this.tail) | 0) > this.capacity >> 1) return;
+    if (((this.tail - this.#published) | 0) >= this.#publishAfter || this.words[WAITS] !== 0) this.publish();
+  }
+
+  /** Frees what has been read, and wakes the producer if it sleeps and half of the ring is free. */
+  publish(): void {
+    if (this.#published !== this.tail) {
+      this.#published = this.tail;
+      Atomics.store(this.words, TAIL, this.tail);
+    }
+    if (Atomics.load(this.words, WAITS) === 0) return;
+    if (((Atomics.load(this.words, HEAD) - this.tail) | 0) > this.capacity >> 1) return;
     if (Atomics.exchange(this.words, WAITS, 0) === 1) Atomics.notify(this.words, TAIL);
   }
 
@@ -234,6 +287,12 @@ export class ChangeMerger {
 
   #drainRing(number: number, budget: number): number {
     const ring = this.#rings[number]!;
+    const taken = this.#take(ring, number, budget);
+    ring.publish();
+    return taken;
+  }
+
+  #take(ring: ChangeConsumer, number: number, budget: number): number {
     let taken = 0;
     while (taken < budget && !ring.empty) {
       const start = ring.tail & (ring.capacity - 1);

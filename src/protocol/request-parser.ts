@@ -147,6 +147,8 @@ export class RequestParser {
   argc: number;
   argOff: Int32Array;
   argLen: Int32Array;
+  /** The first byte of the array in `input`, which has all of it up to `pos`; -1 for inline commands. */
+  start: number;
   /** Behind the command, after Complete and Empty. */
   pos: number;
   /** After Error: the text without `-ERR `. Code units are bytes: write it as latin1. */
@@ -167,6 +169,7 @@ export class RequestParser {
     this.argc = 0;
     this.argOff = new Int32Array(ARGS_INITIAL);
     this.argLen = new Int32Array(ARGS_INITIAL);
+    this.start = -1;
     this.pos = 0;
     this.error = '';
     this.maxBulkLength = 512 * 1024 * 1024;
@@ -241,6 +244,7 @@ export class RequestParser {
     }
     this.input = input;
     this.argc = count;
+    this.start = pos;
     this.pos = p;
     return ParseStatus.Complete;
   }
@@ -297,6 +301,7 @@ export class RequestParser {
       return this.fail(state, ProtocolErrorText.unbalancedQuotes);
     }
     state.reset();
+    this.start = -1;
     this.pos = next;
     return this.argc === 0 ? ParseStatus.Empty : ParseStatus.Complete;
   }
@@ -405,6 +410,7 @@ export class RequestParser {
     }
     this.input = input;
     this.argc = argc;
+    this.start = start;
     this.pos = start + state.offset;
     state.reset();
   }

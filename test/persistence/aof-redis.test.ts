@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AofFiles, AofFound } from '../../src/persistence/aof-files.ts';
 import { AofRead } from '../../src/persistence/aof-reader.ts';
 import { OpenMode, systemFiles, writeAll } from '../../src/persistence/files.ts';
+import { startUntilTestEnds } from '../support/persistent-server.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { Bench, command, DIR_NAME, FILE_NAME, Folder, loadAll, readCommands } from './aof-workbench.ts';
@@ -152,6 +153,45 @@ describe('the log of redis-server', () => {
       readFileSync(join(path, DIR_NAME, MANIFEST), 'utf8'),
     );
     expect(manifests[0]).toBe(manifests[1]);
+  });
+
+  it('has the bytes that ours has, whatever spellings the protocol lets pass', async () => {
+    // What stands in the place of line ends is not looked at, and an argument may be cut anywhere.
+    const requests = [
+      '*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n',
+      '*3\rX$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n',
+      '*3\r\n$3\rXSET\r\n$1\r\nc\r\n$1\r\n3\r\n',
+      '*3\r\n$3\r\nSETXY$1\r\nd\r\n$1\r\n4\r\n',
+      '*3\r\n$3\r\nSET\r\n$1\rXe\r\n$1\r\n5\r\n',
+      '*3\r\n$3\r\nSET\r\n$1\r\nfXY$1\r\n6\r\n',
+      '*3\r\n$3\r\nSET\r\n$1\r\ng\r\n$1\rX7\r\n',
+      '*3\r\n$3\r\nSET\r\n$1\r\nh\r\n$1\r\n8XY',
+      '*3\r\n$3\r\nSET\r\n$1\r\ni\r\n$1\r\n9\n\n',
+      'SET j 10\r\n',
+      'SET k\n',
+      'APPEND "l\\x0a$1" \'1\'\n',
+      `*12\r\n$5\r\nRPUSH\r\n${'$12\r\nabcdefghijkl\r\n'.repeat(11)}`,
+      `*3\r\n$3\r\nSET\r\n$1\r\nm\r\n$2000\r\n${'x'.repeat(2000)}\r\n`,
+    ];
+    const log = ['--appendonly', 'yes', '--appendfsync', 'always'];
+    const servers = [await startUntilTestEnds(log), await redis(...log)];
+    const logs = [];
+    for (const server of servers) {
+      const client = await server.connect();
+      for (const request of requests) {
+        client.sendRaw(request);
+        await client.reply();
+        // In two reads, and all in one.
+        client.sendRaw(request.slice(0, request.length >> 1));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        client.sendRaw(request.slice(request.length >> 1));
+        await client.reply();
+      }
+      client.sendRaw(requests.join(''));
+      for (const _ of requests) await client.reply();
+      logs.push(readFileSync(join(server.folder, DIR_NAME, 'appendonly.aof.1.incr.aof'), 'latin1'));
+    }
+    expect(logs[0]).toBe(logs[1]);
   });
 
   it('is read, with annotations and transactions, before and after a rewrite', async () => {
