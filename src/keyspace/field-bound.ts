@@ -1,7 +1,7 @@
 // When the first field of a hash expires, read from its record: what the index keeps as a bound (slot-index.ts).
 
-import { NO_EXPIRY, TableRoot } from '../structures/hash-table.ts';
 import { Listpack } from '../structures/listpack.ts';
+import { NO_EXPIRY, TableRoot } from '../structures/table-segments.ts';
 import { Encoding, type RecordView, Type } from './record.ts';
 
 const lp = new Listpack(Buffer.alloc(0));

@@ -23,7 +23,7 @@ import { blockBytes } from '../memory/size-classes.ts';
 import { copyBytes } from '../structures/bytes.ts';
 import { ElementView, Extra, elementBytes, newField, writeExpiry } from '../structures/element.ts';
 import { ElementTable } from '../structures/element-table.ts';
-import { HASH_SPAN, TABLE_ROOT_WORDS, TablePosition } from '../structures/hash-table.ts';
+import { TablePosition } from '../structures/hash-table.ts';
 import { INT64_TEXT_BYTES_MAX } from '../structures/int64.ts';
 import { keyedHash } from '../structures/keyed-hash.ts';
 import {
@@ -34,6 +34,7 @@ import {
   Listpack,
   writeEmptyListpack,
 } from '../structures/listpack.ts';
+import { HASH_SPAN, TABLE_ROOT_WORDS } from '../structures/table-segments.ts';
 import type { DeletionTarget } from './deletions.ts';
 import { insertPair, openListpack, removeEntries, replaceEntry, shrinkValue } from './packed.ts';
 import { Encoding, RecordView, rootBytes } from './record.ts';

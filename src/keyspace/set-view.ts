@@ -20,7 +20,7 @@ import type { ConfigStore } from '../config/store.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { ElementView, newMember } from '../structures/element.ts';
 import { ElementTable } from '../structures/element-table.ts';
-import { TABLE_ROOT_WORDS, TablePosition } from '../structures/hash-table.ts';
+import { TablePosition } from '../structures/hash-table.ts';
 import { formatWords, INT64_TEXT_BYTES_MAX } from '../structures/int64.ts';
 import { INTSET_HEADER_BYTES, Intset, intsetWidth, writeEmptyIntset } from '../structures/intset.ts';
 import {
@@ -31,6 +31,7 @@ import {
   writeEmptyListpack,
 } from '../structures/listpack.ts';
 import { Member } from '../structures/member.ts';
+import { TABLE_ROOT_WORDS } from '../structures/table-segments.ts';
 import {
   addToIntset,
   insertEntry,

@@ -8,20 +8,19 @@ import type { Arena } from '../memory/arena.ts';
 import { GRANULE_SHIFT, REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import { blockBytes } from '../memory/size-classes.ts';
 import { EXTRA_SHIFT, Extra, elementHasKey, elementSize, KEY_LENGTH_MASK, readExpiry } from './element.ts';
+import { HashTable, TablePosition } from './hash-table.ts';
+import { keyedHash } from './keyed-hash.ts';
+import type { RootedStructure } from './rooted.ts';
 import {
   DEEPEST_SHIFT,
   DEPTH_MASK,
   HASH_SPAN,
-  HashTable,
   NO_EXPIRY,
   SEGMENT_HEADER_WORDS,
   SEGMENT_MAX,
   TABLE_ROOT_WORDS,
-  TablePosition,
   TableRoot,
-} from './hash-table.ts';
-import { keyedHash } from './keyed-hash.ts';
-import type { RootedStructure } from './rooted.ts';
+} from './table-segments.ts';
 
 /** Told of each element that moveSparse() moves: who else refers to elements follows them. */
 export interface MoveListener {

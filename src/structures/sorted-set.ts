@@ -16,10 +16,11 @@ import { REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { ElementView, newScored, readScore, writeScore } from './element.ts';
 import { ElementTable, type MoveListener } from './element-table.ts';
-import { HASH_SPAN, TABLE_ROOT_WORDS, type TablePosition } from './hash-table.ts';
+import type { TablePosition } from './hash-table.ts';
 import { keyedHash } from './keyed-hash.ts';
 import type { RootedStructure } from './rooted.ts';
 import { SCORE_REF_WORD, ScoreTree } from './score-tree.ts';
+import { HASH_SPAN, TABLE_ROOT_WORDS } from './table-segments.ts';
 import { TREE_ROOT_WORDS } from './tree-cursor.ts';
 
 /** Words of a sorted set's root. */

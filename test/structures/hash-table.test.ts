@@ -9,8 +9,9 @@ import { allocateSharedBuffers, SharedMemory } from '../../src/memory/shared-mem
 import { CLASS_COUNT } from '../../src/memory/size-classes.ts';
 import { ElementView, newField, newMember } from '../../src/structures/element.ts';
 import { ElementTable } from '../../src/structures/element-table.ts';
-import { NO_EXPIRY, TABLE_ROOT_WORDS, TablePosition } from '../../src/structures/hash-table.ts';
+import { TablePosition } from '../../src/structures/hash-table.ts';
 import { keyedHash, seedKeyedHash } from '../../src/structures/keyed-hash.ts';
+import { NO_EXPIRY, TABLE_ROOT_WORDS } from '../../src/structures/table-segments.ts';
 
 const memory = new SharedMemory(allocateSharedBuffers(1, 2), 1);
 const arena = new Arena(memory, 3, new UsageMeter(memory));
