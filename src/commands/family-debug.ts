@@ -9,8 +9,8 @@
 import { parseMemory } from '../config/numbers.ts';
 import { checkLocked } from '../keyspace/check.ts';
 import { headerBytes } from '../keyspace/record.ts';
+import { SEGMENT_HEADER_WORDS } from '../keyspace/segment-entries.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
-import { SEGMENT_HEADER_WORDS } from '../keyspace/slot-index.ts';
 import { CHUNK_BYTES, GlobalWord, REGION_BYTES, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import { globMatch } from '../protocol/glob.ts';
 import type { CommandContext } from './context.ts';

@@ -29,15 +29,9 @@ import { hashKey } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { checkPacked } from './packed-check.ts';
 import { Encoding, RecordView, rootBytes, Type } from './record.ts';
+import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
 import type { LockedShard } from './shard.ts';
-import {
-  DbWord,
-  DIRECTORY_HEADER_WORDS,
-  EntryFlag,
-  HASH_MASK,
-  NO_EXPIRY,
-  SEGMENT_HEADER_WORDS,
-} from './slot-index.ts';
+import { DbWord, DIRECTORY_HEADER_WORDS, NO_EXPIRY } from './slot-segments.ts';
 import { isPossibleEpoch } from './snapshot.ts';
 
 const HASH_SPAN = 2 ** 32;

@@ -25,8 +25,8 @@ import { CLASS_COUNT } from '../memory/size-classes.ts';
 import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
+import { HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
 import type { LockedShard, Shard } from './shard.ts';
-import { HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
 const HASH_SPAN = 2 ** 32;
 const STEP_MS = 1;

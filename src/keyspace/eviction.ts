@@ -32,8 +32,8 @@ import { Stat, type Stats } from '../metrics/stats.ts';
 import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
+import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
 import type { LockedShard } from './shard.ts';
-import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 import { LARGE_BYTES, needsSaving } from './snapshot.ts';
 
 const POOL_SIZE = 16;

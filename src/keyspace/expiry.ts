@@ -31,8 +31,9 @@ import { HashLimits, HashView } from './hash-view.ts';
 import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
+import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
 import type { LockedShard, Shard } from './shard.ts';
-import { DbWord, EntryFlag, HASH_MASK, NO_EXPIRY, SEGMENT_HEADER_WORDS } from './slot-index.ts';
+import { DbWord, NO_EXPIRY } from './slot-segments.ts';
 
 const HASH_SPAN = 2 ** 32;
 const STEP_MS = 1;

@@ -11,7 +11,7 @@ import { hiddenDatabase } from '../memory/shared-memory.ts';
 import type { Keyspace } from './keyspace.ts';
 import { RecordView } from './record.ts';
 import type { LockedShard } from './shard.ts';
-import { DbWord } from './slot-index.ts';
+import { DbWord } from './slot-segments.ts';
 import { eachWatched, touchAnyWatched, touchWatched } from './watched.ts';
 
 /** Slots up to this many keys are freed in one step, segment by segment. */

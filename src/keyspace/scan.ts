@@ -19,8 +19,8 @@ import {
   SLOTS_PER_SHARD,
 } from '../memory/layout.ts';
 import type { RecordView } from './record.ts';
+import { HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
 import type { LockedShard } from './shard.ts';
-import { HASH_MASK, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
 const HASH_SPAN = 2 ** 32;
 const LOCAL_MASK = SLOTS_PER_SHARD - 1;

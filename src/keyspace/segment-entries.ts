@@ -1,4 +1,4 @@
-// The entries of a segment of the index: where they are placed, and how a gap closes. slot-index.ts draws the layout.
+// The entries of a segment of the index: where they are placed, and how a gap closes. slot-segments.ts draws the layout.
 
 /** Words in front of the entries of a segment. */
 export const SEGMENT_HEADER_WORDS = 4;

@@ -24,7 +24,8 @@ import type { Structures } from '../structures/structures.ts';
 import { markGone } from './awaited.ts';
 import { fieldsBound } from './field-bound.ts';
 import { headerBytes, RecordView, Type, writeExpiry, writeHeader } from './record.ts';
-import { DbWord, NO_EXPIRY, SlotIndex } from './slot-index.ts';
+import { SlotIndex } from './slot-index.ts';
+import { DbWord, NO_EXPIRY } from './slot-segments.ts';
 import { touchWatched } from './watched.ts';
 
 declare const held: unique symbol;

@@ -7,8 +7,8 @@
 import { REF_MASK, REF_REGION_SHIFT, SHARD_COUNT, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import type { Keyspace } from './keyspace.ts';
 import { RecordView } from './record.ts';
+import { EntryFlag, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
 import type { LockedShard } from './shard.ts';
-import { EntryFlag, SEGMENT_HEADER_WORDS } from './slot-index.ts';
 
 const SHARDS_MAX = 4;
 const KEYS_PER_SHARD_MAX = 20;
@@ -48,7 +48,7 @@ function sampleShard(shard: LockedShard, db: number, view: RecordView, now: numb
   }
 }
 
-/** The segment's layout is drawn in slot-index.ts. */
+/** The segment's layout is drawn in slot-segments.ts. */
 function sampleSegment(
   shard: LockedShard,
   segment: number,

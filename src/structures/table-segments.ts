@@ -1,5 +1,5 @@
 // The segments of a hash table and the directory that finds them: how it grows and shrinks. It is an extendible hash table of
-// small segments, as the keyspace's index (keyspace/slot-index.ts):
+// small segments, as the keyspace's index (keyspace/slot-segments.ts):
 //
 //   root        word 0: ref of the only segment, or of the directory (0: empty)
 //               word 1: elements

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import type { Keyspace } from '../../src/keyspace/keyspace.ts';
-import { DbWord } from '../../src/keyspace/slot-index.ts';
+import { DbWord } from '../../src/keyspace/slot-segments.ts';
 import { giveChunks, takeChunks } from '../../src/memory/chunk-pool.ts';
 import {
   CHUNK_ENTRY_WORDS,

@@ -5,7 +5,7 @@ import { ConfigStore } from '../../src/config/store.ts';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Expirer } from '../../src/keyspace/expiry.ts';
 import type { Keyspace } from '../../src/keyspace/keyspace.ts';
-import { DbWord } from '../../src/keyspace/slot-index.ts';
+import { DbWord } from '../../src/keyspace/slot-segments.ts';
 import { GlobalWord, ShardCounter } from '../../src/memory/layout.ts';
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
 import { pick, seeded } from '../support/seeded.ts';
