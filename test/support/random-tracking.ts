@@ -147,33 +147,29 @@ class Side {
       return args[0] === 'RESET' ? [real, ...this.#greeting] : [real];
     });
     this.clients[client]!.sendRaw(Buffer.concat([...all, GET_MARK].map(encodeCommand)));
-    const got = [await readToMark(this.clients[client]!)];
-    for (const each of this.clients) got.push(await upToMark(each, GET_MARK));
+    const got = [(await readToMark(this.clients[client]!)).join('')];
+    for (const each of this.clients) got.push((await upToMark(each, GET_MARK)).join(''));
     // In what order messages on behalf of several clients come, is not said.
-    got.push(
-      (await upToMark(this.target, ['PING', MARK]))
-        .split(/(?=>2|\*3)/)
-        .sort()
-        .join(''),
-    );
+    got.push((await upToMark(this.target, ['PING', MARK])).sort().join(''));
     const info = String(await this.#admin.call('INFO', 'everything'));
     got.push((info.match(/^tracking_.*$/gm) ?? []).sort().join(' '));
     return got.map((text) => text.replaceAll(`redirect\r\n:${this.#targetId}\r\n`, 'redirect: target'));
   }
 }
 
-function upToMark(client: RawClient, ask: readonly string[]): Promise<string> {
+/** What the client gets up to the reply to `ask`. */
+function upToMark(client: RawClient, ask: readonly string[]): Promise<string[]> {
   client.send(...ask);
   return readToMark(client);
 }
 
-async function readToMark(client: RawClient): Promise<string> {
-  let text = '';
+async function readToMark(client: RawClient): Promise<string[]> {
+  const got: string[] = [];
   for (;;) {
     const raw = (await client.next()).raw.toString('latin1');
     // HELLO's reply names the server.
-    text += raw.startsWith('%7') ? '(hello)' : raw;
-    if (raw.includes(MARK)) return text;
+    got.push(raw.startsWith('%7') ? '(hello)' : raw);
+    if (raw.includes(MARK)) return got;
   }
 }
 
