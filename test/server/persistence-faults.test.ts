@@ -92,7 +92,10 @@ describe.skipIf(LEFT_IS_REDIS)('a snapshot that fails', () => {
 describe.skipIf(LEFT_IS_REDIS).each(TOPOLOGIES.slice(1))('a log that fails ($name)', ({ args }) => {
   it('everysec: a full disk', async () => {
     const { server, client, fail } = await startFaulty(...args, '--appendonly', 'yes');
+    const logSize = async () => Number((await infoFields(client, 'persistence')).get('aof_current_size'));
+    const empty = await logSize();
     await client.call('SET', 'a', '1');
+    await expect.poll(logSize).toBeGreaterThan(empty);
     fail('write ENOSPC .incr.aof');
     // Before it is noticed, as in Redis; nothing of it is lost.
     expect(await client.call('SET', 'b', '1')).toBe('OK');
@@ -202,11 +205,13 @@ it.skipIf(LEFT_IS_REDIS)('CONFIG SET appendonly yes that fails changes nothing',
   expect(await client.callError('CONFIG', 'SET', 'appendonly', 'yes')).toBe(
     "ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on AOF. Check server logs.",
   );
-  expect(logLines(server).slice(-3)).toEqual([
-    "# Can't open or create append-only dir appendonlydir: Read-only file system",
-    "# Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for more info about the error.",
-    '# Failed applying new configuration. Possibly related to new appendonly setting. Restoring previous settings.',
-  ]);
+  await expect
+    .poll(() => logLines(server).slice(-3))
+    .toEqual([
+      "# Can't open or create append-only dir appendonlydir: Read-only file system",
+      "# Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for more info about the error.",
+      '# Failed applying new configuration. Possibly related to new appendonly setting. Restoring previous settings.',
+    ]);
   expect(await client.call('CONFIG', 'GET', 'appendonly')).toEqual(['appendonly', 'no']);
   expect(await client.call('SET', 'a', '1')).toBe('OK');
   fail();

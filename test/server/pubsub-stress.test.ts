@@ -117,7 +117,7 @@ describe('a subscriber that does not read', () => {
       const info = String(await publisher.call('INFO', 'everything'));
       expect(info).toContain('client_output_buffer_limit_disconnections:4');
       expect(info).toContain('pubsub_clients:4');
-      expect(server.log()).toContain('scheduled to be closed ASAP for overcoming of output buffer limits.');
+      await server.waitForLog('scheduled to be closed ASAP for overcoming of output buffer limits.');
       // The limit of other clients is another one: none by default.
       const reader = await server.connect();
       await reader.call('SET', 'k', text);

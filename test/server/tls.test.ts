@@ -338,7 +338,7 @@ describe('TLS', () => {
     await admin.call('CONFIG', 'SET', 'tls-port', String(port));
     expect((await handshake(port)).name).toBe('server');
     await expect(handshake(old)).rejects.toThrow();
-    expect(server.log()).toContain('Ready to accept connections tls');
+    await server.waitForLog('Ready to accept connections tls');
   });
 });
 
