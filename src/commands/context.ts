@@ -14,6 +14,7 @@ import { NotifyFlag } from '../config/multi-values.ts';
 import type { KeyEvents } from '../keyspace/key-events.ts';
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { KnownRecord } from '../keyspace/known-record.ts';
 import { isPinned } from '../keyspace/pins.ts';
 import { Encoding, RecordView, Type } from '../keyspace/record.ts';
 import { copyBytes, type LockedShard } from '../keyspace/shard.ts';
@@ -124,6 +125,8 @@ export class CommandContext {
   readonly rec: RecordView;
   readonly rec2: RecordView;
   readonly rec3: RecordView;
+  /** The record of the key, in a run of commands on one. */
+  readonly known = new KnownRecord();
   readonly #namedSlot = new Int32Array(1);
   readonly #namedHash = new Int32Array(1);
   readonly #control: Int32Array;
@@ -585,20 +588,43 @@ export class CommandContext {
   }
 
   #findAlive(shard: LockedShard, arg: number, db: number, rec: RecordView): boolean {
-    if (
-      !shard.find(
-        rec,
-        db,
-        this.slots[arg]!,
-        this.hashes[arg]!,
-        this.input,
-        this.argOff[arg]!,
-        this.argLen[arg]!,
-      )
-    ) {
-      return false;
+    const found =
+      arg === this.known.arg ? this.#findInRun(shard, arg, db, rec) : this.#find(shard, arg, db, rec);
+    return found && this.#checkAlive(shard, rec);
+  }
+
+  #find(shard: LockedShard, arg: number, db: number, rec: RecordView): boolean {
+    return shard.find(
+      rec,
+      db,
+      this.slots[arg]!,
+      this.hashes[arg]!,
+      this.input,
+      this.argOff[arg]!,
+      this.argLen[arg]!,
+    );
+  }
+
+  /** As #find, in a run of commands on one key: the one before may have found it. */
+  #findInRun(shard: LockedShard, arg: number, db: number, rec: RecordView): boolean {
+    const { known } = this;
+    const ref = known.refIn(shard.index, db);
+    if (ref === 0) {
+      const found = this.#find(shard, arg, db, rec);
+      if (found) known.note(shard.index, db, rec.ref);
+      return found;
     }
-    return this.#checkAlive(shard, rec);
+    shard.findKnown(
+      rec,
+      ref,
+      db,
+      this.slots[arg]!,
+      this.hashes[arg]!,
+      this.input,
+      this.argOff[arg]!,
+      this.argLen[arg]!,
+    );
+    return true;
   }
 
   /** Deletes a record whose time has come, and touches one that lives. @returns whether it lives */

@@ -15,6 +15,7 @@ import { keyPositions, touchesUnknownKeys } from '../commands/key-positions.ts';
 import { type Command, CommandFlag } from '../commands/table.ts';
 import { hashKey } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { KnownRecord } from '../keyspace/known-record.ts';
 import { isPinned, isPinnedForWriting, PINS_MAX, pinKeys, unpinKeys, waitForPins } from '../keyspace/pins.ts';
 import type { LockedShard, Shard } from '../keyspace/shard.ts';
 import type { FreeLocks } from '../keyspace/snapshot.ts';
@@ -73,6 +74,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
   readonly #keyspace: Keyspace;
   readonly #cx: CommandContext;
   readonly #ahead: LookAhead;
+  readonly #known: KnownRecord;
   readonly #worker: boolean;
   readonly #control: Int32Array;
   #locked: number = Locked.None;
@@ -101,6 +103,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
   constructor(keyspace: Keyspace, cx: CommandContext, ahead: LookAhead, worker: boolean) {
     this.#keyspace = keyspace;
     this.#cx = cx;
+    this.#known = cx.known;
     this.#ahead = ahead;
     this.#worker = worker;
     this.#control = keyspace.memory.control;
@@ -123,12 +126,15 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
 
   /** Locks the shard of a command with one key. @returns false on an acceptor that did not get it */
   lockOne(arg: number): boolean {
-    this.#hashOne(arg);
+    const { oneKey } = this.#ahead;
+    if (oneKey) this.#hashInRun(arg);
+    else this.#hashOne(arg);
     const shard = this.#keyspace.shards[this.#cx.slots[arg]! >>> SLOT_TO_SHARD_SHIFT]!;
     if (shard.id !== this.#kept) {
       this.freeKept();
       if (!this.#acquire(shard)) return false;
-    }
+    } else if (!oneKey) this.#known.end();
+    if (oneKey) this.#known.arg = arg;
     this.#kept = -1;
     this.#locked = Locked.One;
     this.lastShard = shard.id;
@@ -153,6 +159,11 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
     this.#hashed = null;
   }
 
+  /** In a run of commands on one key: as #hashOne, and what is known of the key is forgotten if it is another one. */
+  #hashInRun(arg: number): void {
+    if (!this.#hashAgain(arg)) this.#known.forget();
+  }
+
   /** Slot and hash of a key argument: looked ahead, or computed now. */
   #hashOne(arg: number): void {
     const cx = this.#cx;
@@ -170,8 +181,8 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
     else hashKey(cx.input, cx.argOff[arg]!, cx.argLen[arg]!, cx.slots, cx.hashes, arg);
   }
 
-  /** As hashKey, where the key is most likely the one that was hashed last: comparing costs less. */
-  #hashAgain(arg: number): void {
+  /** As hashKey, where the key is most likely the one that was hashed last: comparing costs less. @returns whether it was */
+  #hashAgain(arg: number): boolean {
     const cx = this.#cx;
     const { input } = cx;
     const off = cx.argOff[arg]!;
@@ -187,10 +198,11 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
       this.#hashedLen = len;
       this.#hashedSlot = cx.slots[arg]!;
       this.#hashedHash = cx.hashes[arg]!;
-      return;
+      return false;
     }
     cx.slots[arg] = this.#hashedSlot;
     cx.hashes[arg] = this.#hashedHash;
+    return true;
   }
 
   holds(shard: number): boolean {
@@ -483,7 +495,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
 
   /**
    * Keeps the lock of the command being run for the next one, where many in a row are on one key: unless somebody waits for
-   * it, and for a few commands only.
+   * it, and for a few commands only. What is known of the key stays known (cx.known).
    */
   keep(): void {
     const shard = this.#keyspace.shards[this.lastShard] as LockedShard;
@@ -499,6 +511,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
 
   freeKept(): void {
     if (this.#kept < 0) return;
+    this.#known.end();
     if (this.#dirty !== 0) this.#tellDirty(this.#kept);
     (this.#keyspace.shards[this.#kept] as LockedShard).release();
     this.#kept = -1;
@@ -506,6 +519,7 @@ export class KeyLocks implements Pause, WaiterLocks, FreeLocks {
 
   /** Frees the locks that the command being run holds. */
   #release(): void {
+    if (this.#known.arg >= 0) this.#known.end();
     if (this.#locked === Locked.One) (this.#keyspace.shards[this.lastShard] as LockedShard).release();
     else {
       this.#unlockBits(this.#low, 0);

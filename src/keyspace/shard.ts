@@ -181,6 +181,26 @@ export class Shard {
     return true;
   }
 
+  /** As find(), for a key whose record is known (known-record.ts). */
+  findKnown(
+    this: LockedShard,
+    view: RecordView,
+    ref: number,
+    db: number,
+    slot: number,
+    hash: number,
+    key: Buffer,
+    off: number,
+    len: number,
+  ): void {
+    if (DEBUG) {
+      this.assertHeld();
+      if (this.index.find(db, slot & LOCAL_MASK, hash, key, off, len) !== ref)
+        throw new Error(`shard ${this.id}: the record known for a key is not the one in the index`);
+    }
+    this.meet(view, db, slot, hash, ref);
+  }
+
   /** Points `view` at a record met while scanning. */
   meet(this: LockedShard, view: RecordView, db: number, slot: number, hash: number, ref: number): void {
     view.shard = this.id;

@@ -199,6 +199,7 @@ export class SlotIndex extends SlotSegments {
 
   /** Points a key's entry at another record (the record moved). */
   replace(db: number, local: number, hash: number, oldRef: number, newRef: number): void {
+    this.countChange();
     const segment = this.segmentAt(db, local, hash);
     const words = this.words[segment >>> REF_REGION_SHIFT]!;
     words[this.#entryOf(words, (segment & REF_MASK) << 2, hash, oldRef) + 1] = newRef;
@@ -223,6 +224,7 @@ export class SlotIndex extends SlotSegments {
 
   /** Takes a record out of the index; the record itself stays. */
   remove(db: number, local: number, hash: number, ref: number): void {
+    this.countChange();
     const segment = this.segmentAt(db, local, hash);
     const words = this.words[segment >>> REF_REGION_SHIFT]!;
     const at = (segment & REF_MASK) << 2;
@@ -334,6 +336,7 @@ export class SlotIndex extends SlotSegments {
   clearSlot(db: number, local: number, drop: (ref: number) => void): number {
     const keys = this.slotKeys(db, local);
     if (keys === 0) return 0;
+    this.countChange();
     let expires = 0;
     let fields = 0;
     this.eachSegment(db, local, (words, at) => {

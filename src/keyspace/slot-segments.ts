@@ -54,6 +54,8 @@ export function limitOf(capacity: number): number {
 }
 
 export class SlotSegments {
+  /** Counts (it may wrap) what makes a ref found before stale: entries that this thread has taken out or pointed elsewhere. */
+  changes = 0;
   protected readonly words: Int32Array[];
   protected readonly databases: Int32Array;
   protected readonly arena: Arena;
@@ -67,6 +69,10 @@ export class SlotSegments {
     this.first = shard * (hiddenDatabase(memory) + 1) * DB_ENTRY_WORDS;
   }
 
+  protected countChange(): void {
+    this.changes = (this.changes + 1) | 0;
+  }
+
   /** A word of a database's entry, see DbWord. */
   dbWord(db: number, word: number): number {
     return this.databases[this.first + db * DB_ENTRY_WORDS + word]!;
@@ -78,6 +84,7 @@ export class SlotSegments {
 
   /** Exchanges two databases. */
   swap(a: number, b: number): void {
+    this.countChange();
     for (let word = 0; word < DB_ENTRY_WORDS; word++) {
       const value = this.dbWord(a, word);
       this.setDbWord(a, word, this.dbWord(b, word));
@@ -87,6 +94,7 @@ export class SlotSegments {
 
   /** Forgets a database without visiting its blocks (the arena was reset). */
   forget(db: number): void {
+    this.countChange();
     this.setDbWord(db, DbWord.Table, 0);
     this.setDbWord(db, DbWord.Keys, 0);
     this.setDbWord(db, DbWord.Expires, 0);

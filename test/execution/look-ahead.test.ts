@@ -84,62 +84,66 @@ class Player {
   }
 }
 
-describeTopologies('looking ahead into collections', (server) => {
-  it('changes no reply', async () => {
-    const admin = await server.connect();
-    const players = await Promise.all(
-      Array.from({ length: CLIENTS }, async (_, i) => new Player(await server.connect(), `p${i}`, i + 1)),
-    );
-    await Promise.all(players.map((player) => player.fill()));
-    for (const removing of [0.2, 0.9, 0.1]) {
-      await Promise.all(
-        players.map(async (player) => {
-          for (let round = 0; round < ROUNDS; round++) await player.play(removing);
-        }),
+describeTopologies(
+  'looking ahead into collections',
+  (server) => {
+    it('changes no reply', async () => {
+      const admin = await server.connect();
+      const players = await Promise.all(
+        Array.from({ length: CLIENTS }, async (_, i) => new Player(await server.connect(), `p${i}`, i + 1)),
       );
-    }
-    for (const [key, command] of [
-      ['hash', 'HLEN'],
-      ['set', 'SCARD'],
-      ['zset', 'ZCARD'],
-    ] as const) {
-      const total = players.reduce((sum, player) => sum + player.count(key), 0);
-      expect(await admin.call(command, key)).toBe(total);
-    }
-    expect(await admin.call('DEBUG', 'INVARIANTS')).toMatch(/^OK /);
-  });
+      await Promise.all(players.map((player) => player.fill()));
+      for (const removing of [0.2, 0.9, 0.1]) {
+        await Promise.all(
+          players.map(async (player) => {
+            for (let round = 0; round < ROUNDS; round++) await player.play(removing);
+          }),
+        );
+      }
+      for (const [key, command] of [
+        ['hash', 'HLEN'],
+        ['set', 'SCARD'],
+        ['zset', 'ZCARD'],
+      ] as const) {
+        const total = players.reduce((sum, player) => sum + player.count(key), 0);
+        expect(await admin.call(command, key)).toBe(total);
+      }
+      expect(await admin.call('DEBUG', 'INVARIANTS')).toMatch(/^OK /);
+    });
 
-  it('nor does it where the key is none, has another type, or goes meanwhile', async () => {
-    const [one, other] = [await server.connect(), await server.connect()];
-    const adds = Array.from({ length: 40_000 }, (_, i): Argument[] => ['SADD', 'big', `m${i}`]);
-    for (let from = 0; from < adds.length; from += 1000) await one.pipeline(adds.slice(from, from + 1000));
-    const looks = Array.from({ length: 64 }, (_, i): Argument[] => ['SISMEMBER', 'big', `m${i}`]);
-    const all = new Set([':0', ':1']);
-    for (let round = 0; round < 20; round++) {
-      const [replies] = await Promise.all([
-        one.pipeline(looks),
-        other.pipeline([
-          ['RENAME', 'big', 'away'],
-          ['SADD', 'big', 'm1'],
-          ['DEL', 'big'],
-          ['RENAME', 'away', 'big'],
-        ]),
-      ]);
-      for (const reply of replies) expect(all).toContain(text(reply));
-    }
-    const mixed: Argument[][] = [
-      ...looks.slice(0, 20),
-      ['DEL', 'big'],
-      ['SET', 'big', 'x'],
-      ...looks.slice(20),
-    ];
-    const replies = (await one.pipeline(mixed)).map(text);
-    expect(replies.slice(0, 22)).toEqual([...Array<string>(20).fill(':1'), ':1', 'OK']);
-    expect(new Set(replies.slice(22))).toEqual(
-      new Set(['WRONGTYPE Operation against a key holding the wrong kind of value']),
-    );
-  });
-});
+    it('nor does it where the key is none, has another type, or goes meanwhile', async () => {
+      const [one, other] = [await server.connect(), await server.connect()];
+      const adds = Array.from({ length: 40_000 }, (_, i): Argument[] => ['SADD', 'big', `m${i}`]);
+      for (let from = 0; from < adds.length; from += 1000) await one.pipeline(adds.slice(from, from + 1000));
+      const looks = Array.from({ length: 64 }, (_, i): Argument[] => ['SISMEMBER', 'big', `m${i}`]);
+      const all = new Set([':0', ':1']);
+      for (let round = 0; round < 20; round++) {
+        const [replies] = await Promise.all([
+          one.pipeline(looks),
+          other.pipeline([
+            ['RENAME', 'big', 'away'],
+            ['SADD', 'big', 'm1'],
+            ['DEL', 'big'],
+            ['RENAME', 'away', 'big'],
+          ]),
+        ]);
+        for (const reply of replies) expect(all).toContain(text(reply));
+      }
+      const mixed: Argument[][] = [
+        ...looks.slice(0, 20),
+        ['DEL', 'big'],
+        ['SET', 'big', 'x'],
+        ...looks.slice(20),
+      ];
+      const replies = (await one.pipeline(mixed)).map(text);
+      expect(replies.slice(0, 22)).toEqual([...Array<string>(20).fill(':1'), ':1', 'OK']);
+      expect(new Set(replies.slice(22))).toEqual(
+        new Set(['WRONGTYPE Operation against a key holding the wrong kind of value']),
+      );
+    });
+  },
+  { env: { SABRE_DEBUG: '1' } },
+);
 
 /** A reply as one line. */
 function text({ raw }: Reply): string {
