@@ -588,43 +588,24 @@ export class CommandContext {
   }
 
   #findAlive(shard: LockedShard, arg: number, db: number, rec: RecordView): boolean {
-    const found =
-      arg === this.known.arg ? this.#findInRun(shard, arg, db, rec) : this.#find(shard, arg, db, rec);
-    return found && this.#checkAlive(shard, rec);
-  }
-
-  #find(shard: LockedShard, arg: number, db: number, rec: RecordView): boolean {
-    return shard.find(
-      rec,
-      db,
-      this.slots[arg]!,
-      this.hashes[arg]!,
-      this.input,
-      this.argOff[arg]!,
-      this.argLen[arg]!,
-    );
-  }
-
-  /** As #find, in a run of commands on one key: the one before may have found it. */
-  #findInRun(shard: LockedShard, arg: number, db: number, rec: RecordView): boolean {
     const { known } = this;
-    const ref = known.refIn(shard.index, db);
-    if (ref === 0) {
-      const found = this.#find(shard, arg, db, rec);
-      if (found) known.note(shard.index, db, rec.ref);
-      return found;
+    const mayBeKnown = arg === known.arg;
+    if (
+      !shard.find(
+        rec,
+        db,
+        this.slots[arg]!,
+        this.hashes[arg]!,
+        this.input,
+        this.argOff[arg]!,
+        this.argLen[arg]!,
+        mayBeKnown ? known.refIn(shard.index, db) : 0,
+      )
+    ) {
+      return false;
     }
-    shard.findKnown(
-      rec,
-      ref,
-      db,
-      this.slots[arg]!,
-      this.hashes[arg]!,
-      this.input,
-      this.argOff[arg]!,
-      this.argLen[arg]!,
-    );
-    return true;
+    if (mayBeKnown) known.note(shard.index, db, rec.ref);
+    return this.#checkAlive(shard, rec);
   }
 
   /** Deletes a record whose time has come, and touches one that lives. @returns whether it lives */

@@ -154,6 +154,7 @@ export class Shard {
 
   /**
    * Finds a key and points `view` at its record. Expiry is not looked at.
+   * @param known the key's record if it is known (known-record.ts), 0 if not
    * @returns whether the key is there
    */
   find(
@@ -165,9 +166,13 @@ export class Shard {
     key: Buffer,
     off: number,
     len: number,
+    known = 0,
   ): boolean {
     if (DEBUG) this.assertHeld();
-    const ref = this.index.find(db, slot & LOCAL_MASK, hash, key, off, len);
+    let ref = known;
+    if (DEBUG || known === 0) ref = this.index.find(db, slot & LOCAL_MASK, hash, key, off, len);
+    if (DEBUG && known !== 0 && ref !== known)
+      throw new Error(`shard ${this.id}: the record known for a key is not the one in the index`);
     view.shard = this.id;
     view.db = db;
     view.slot = slot;
@@ -179,26 +184,6 @@ export class Shard {
     }
     view.point(ref);
     return true;
-  }
-
-  /** As find(), for a key whose record is known (known-record.ts). */
-  findKnown(
-    this: LockedShard,
-    view: RecordView,
-    ref: number,
-    db: number,
-    slot: number,
-    hash: number,
-    key: Buffer,
-    off: number,
-    len: number,
-  ): void {
-    if (DEBUG) {
-      this.assertHeld();
-      if (this.index.find(db, slot & LOCAL_MASK, hash, key, off, len) !== ref)
-        throw new Error(`shard ${this.id}: the record known for a key is not the one in the index`);
-    }
-    this.meet(view, db, slot, hash, ref);
   }
 
   /** Points `view` at a record met while scanning. */
