@@ -9,10 +9,10 @@
 import { parseMemory } from '../config/numbers.ts';
 import { checkLocked } from '../keyspace/check.ts';
 import { headerBytes } from '../keyspace/record.ts';
-import { SEGMENT_HEADER_WORDS } from '../keyspace/segment-entries.ts';
 import type { LockedShard } from '../keyspace/shard.ts';
 import { CHUNK_BYTES, GlobalWord, REGION_BYTES, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import { globMatch } from '../protocol/glob.ts';
+import { SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
 import type { CommandContext } from './context.ts';
 import { checkDebugAllowed, lenientInteger, lenientSeconds } from './debug-arguments.ts';
 import {

@@ -24,14 +24,15 @@ import {
 import { hiddenDatabase } from '../memory/shared-memory.ts';
 import { isCanonicalInt64 } from '../protocol/numbers.ts';
 import type { RootedStructure } from '../structures/rooted.ts';
+import { NO_EXPIRY, SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
 import { fieldsBound } from './field-bound.ts';
 import { hashKey } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { checkPacked } from './packed-check.ts';
 import { Encoding, RecordView, rootBytes, Type } from './record.ts';
-import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
+import { EntryFlag, HASH_MASK } from './segment-entries.ts';
 import type { LockedShard } from './shard.ts';
-import { DbWord, DIRECTORY_HEADER_WORDS, NO_EXPIRY } from './slot-segments.ts';
+import { DbWord, DIRECTORY_HEADER_WORDS } from './slot-segments.ts';
 import { isPossibleEpoch } from './snapshot.ts';
 
 const HASH_SPAN = 2 ** 32;

@@ -22,10 +22,11 @@ import {
   SLOTS_PER_SHARD,
 } from '../memory/layout.ts';
 import { CLASS_COUNT } from '../memory/size-classes.ts';
+import { SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
 import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
-import { HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
+import { HASH_MASK } from './segment-entries.ts';
 import type { LockedShard, Shard } from './shard.ts';
 
 const HASH_SPAN = 2 ** 32;

@@ -29,10 +29,11 @@ import {
   SLOTS_PER_SHARD,
 } from '../memory/layout.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
+import { SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
 import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
-import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
+import { EntryFlag, HASH_MASK } from './segment-entries.ts';
 import type { LockedShard } from './shard.ts';
 import { LARGE_BYTES, needsSaving } from './snapshot.ts';
 

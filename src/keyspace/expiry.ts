@@ -26,14 +26,15 @@ import {
   SLOTS_PER_SHARD,
 } from '../memory/layout.ts';
 import { Stat, type Stats } from '../metrics/stats.ts';
+import { NO_EXPIRY, SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
 import { fieldsBound } from './field-bound.ts';
 import { HashLimits, HashView } from './hash-view.ts';
 import type { Keyspace } from './keyspace.ts';
 import { isPinned } from './pins.ts';
 import { RecordView } from './record.ts';
-import { EntryFlag, HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
+import { EntryFlag, HASH_MASK } from './segment-entries.ts';
 import type { LockedShard, Shard } from './shard.ts';
-import { DbWord, NO_EXPIRY } from './slot-segments.ts';
+import { DbWord } from './slot-segments.ts';
 
 const HASH_SPAN = 2 ** 32;
 const STEP_MS = 1;

@@ -1,7 +1,8 @@
 // When the first field of a hash expires, read from its record: what the index keeps as a bound (slot-index.ts).
 
 import { Listpack } from '../structures/listpack.ts';
-import { NO_EXPIRY, TableRoot } from '../structures/table-segments.ts';
+import { NO_EXPIRY } from '../structures/segment.ts';
+import { TableRoot } from '../structures/table-segments.ts';
 import { Encoding, type RecordView, Type } from './record.ts';
 
 const lp = new Listpack(Buffer.alloc(0));

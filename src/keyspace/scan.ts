@@ -18,8 +18,9 @@ import {
   SLOT_TO_SHARD_SHIFT,
   SLOTS_PER_SHARD,
 } from '../memory/layout.ts';
+import { SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
 import type { RecordView } from './record.ts';
-import { HASH_MASK, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
+import { HASH_MASK } from './segment-entries.ts';
 import type { LockedShard } from './shard.ts';
 
 const HASH_SPAN = 2 ** 32;

@@ -1,7 +1,7 @@
 // The entries of a segment of the index: where they are placed, and how a gap closes. slot-segments.ts draws the layout.
 
-/** Words in front of the entries of a segment. */
-export const SEGMENT_HEADER_WORDS = 4;
+import { SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
+
 /** Flags of an entry, in the bits of its hash that are always 0. Bounds of expiries cover both. */
 export const EntryFlag = {
   /** The record has an expiry. */

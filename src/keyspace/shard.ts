@@ -20,12 +20,13 @@ import {
 } from '../memory/layout.ts';
 import { holderOf, isWaitedFor, lock, lockWithin, tryLock, trySpin, unlock } from '../memory/lock.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
+import { NO_EXPIRY } from '../structures/segment.ts';
 import type { Structures } from '../structures/structures.ts';
 import { markGone } from './awaited.ts';
 import { fieldsBound } from './field-bound.ts';
 import { headerBytes, RecordView, Type, writeExpiry, writeHeader } from './record.ts';
 import { SlotIndex } from './slot-index.ts';
-import { DbWord, NO_EXPIRY } from './slot-segments.ts';
+import { DbWord } from './slot-segments.ts';
 import { touchWatched } from './watched.ts';
 
 declare const held: unique symbol;

@@ -9,8 +9,9 @@
 import type { Arena } from '../memory/arena.ts';
 import { REF_MASK, REF_REGION_SHIFT, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import { DB_ENTRY_WORDS, type SharedMemory } from '../memory/shared-memory.ts';
-import { closeGap, EntryFlag, FLAGS, HASH_MASK, place, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
-import { COUNT_MASK, DbWord, limitOf, NO_EXPIRY, SlotSegments } from './slot-segments.ts';
+import { limitOf, NO_EXPIRY, SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
+import { closeGap, EntryFlag, FLAGS, HASH_MASK, place } from './segment-entries.ts';
+import { COUNT_MASK, DbWord, SlotSegments } from './slot-segments.ts';
 
 /** How far peekEntry looks: nearly all entries are within this many places of their own. */
 const PEEK_ENTRIES = 16;

@@ -20,38 +20,28 @@ import type { Arena } from '../memory/arena.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { REF_MASK, REF_REGION_SHIFT, SLOTS_PER_SHARD } from '../memory/layout.ts';
 import { DB_ENTRY_WORDS, hiddenDatabase, type SharedMemory } from '../memory/shared-memory.ts';
-import { blockBytes } from '../memory/size-classes.ts';
-import { copyEntries, FLAGS, place, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
+import {
+  GROWN,
+  NO_EXPIRY,
+  roomAbove,
+  roomFor,
+  SEGMENT_HEADER_WORDS,
+  SEGMENT_MAX,
+  SHRINK_ABOVE,
+  segmentBytes,
+  writeEmptySegment,
+} from '../structures/segment.ts';
+import { copyEntries, FLAGS, place } from './segment-entries.ts';
 
 /** Words in front of the refs of a directory. */
 export const DIRECTORY_HEADER_WORDS = 2;
-/** Entries that a segment's block of 4 KiB holds. */
-export const SEGMENT_MAX = 510;
 const DEPTH_MAX = 22;
 /** Most entries of a segment that cannot split any more: its capacity and counts have 16 bits. */
 const CAPACITY_MAX = 0x7fff;
-/** Segments up to this capacity are not made smaller. */
-const SHRINK_ABOVE = 16;
-/** A bound of expiries where none are. */
-export const NO_EXPIRY = 0x7fffffff;
 export const COUNT_MASK = 0x7fffffff;
 
 /** Words of a database entry. */
 export const DbWord = { Table: 0, Keys: 1, Expires: 2, NextExpiry: 3, FieldExpires: 4 } as const;
-
-const GROWN = new Uint16Array(SEGMENT_MAX + 1);
-for (let cap = 0; cap <= SEGMENT_MAX; cap++)
-  GROWN[cap] = Math.min(SEGMENT_MAX, roomFor(cap + (cap >> 2) + 2));
-
-/** Capacity whose block is filled, at least `entries`. */
-function roomFor(entries: number): number {
-  return (blockBytes((SEGMENT_HEADER_WORDS + entries * 2) * 4) / 4 - SEGMENT_HEADER_WORDS) >> 1;
-}
-
-/** Entries at which a segment of this capacity is full: an eighth, at least one entry, stays empty. */
-export function limitOf(capacity: number): number {
-  return capacity - Math.max(1, capacity >> 3);
-}
 
 export class SlotSegments {
   /** Counts (it may wrap) what makes a ref found before stale: entries that this thread has taken out or pointed elsewhere. */
@@ -185,21 +175,17 @@ export class SlotSegments {
   }
 
   #newSegment(capacity: number, depth: number): number {
-    return this.#emptySegment(this.arena.alloc((SEGMENT_HEADER_WORDS + capacity * 2) * 4), capacity, depth);
+    return this.#emptySegment(this.arena.alloc(segmentBytes(capacity)), capacity, depth);
   }
 
   #newSegmentOrFree(capacity: number, depth: number, spare: number): number {
-    const segment = this.#allocOrFree((SEGMENT_HEADER_WORDS + capacity * 2) * 4, spare);
+    const segment = this.#allocOrFree(segmentBytes(capacity), spare);
     return this.#emptySegment(segment, capacity, depth);
   }
 
   #emptySegment(segment: number, capacity: number, depth: number): number {
     const words = this.words[segment >>> REF_REGION_SHIFT]!;
-    const at = (segment & REF_MASK) << 2;
-    words.fill(0, at, at + SEGMENT_HEADER_WORDS + capacity * 2);
-    words[at] = capacity << 16;
-    words[at + 1] = depth;
-    words[at + 2] = NO_EXPIRY;
+    writeEmptySegment(words, (segment & REF_MASK) << 2, capacity, depth);
     return segment;
   }
 
@@ -268,7 +254,7 @@ export class SlotSegments {
   #trim(db: number, local: number, half: number, hash: number, depth: number, bit: number): void {
     const words = this.words[half >>> REF_REGION_SHIFT]!;
     const entries = words[(half & REF_MASK) << 2]! & 0xffff;
-    const capacity = roomFor(entries + (entries >> 2) + 2);
+    const capacity = roomAbove(entries);
     if (capacity >= SEGMENT_MAX) return;
     const prefix = depth === 1 ? 0 : hash & (-1 << (33 - depth));
     this.#rebuild(db, local, prefix | bit, half, capacity);
@@ -357,6 +343,7 @@ export class SlotSegments {
     const entries = word & 0xffff;
     try {
       if (tableWords[slot + 1]! < 0 && slotLeft < SEGMENT_MAX / 4) this.#collapse(db, local, slotLeft);
+      // A segment that cannot split any more may still need more than SEGMENT_MAX.
       else if (word >>> 16 > SHRINK_ABOVE)
         this.#rebuild(db, local, hash, segment, roomFor(entries + (entries >> 2) + 2));
     } catch (error) {
@@ -366,7 +353,7 @@ export class SlotSegments {
 
   /** Brings the few keys left in a slot's segments together in one and drops the directory. */
   #collapse(db: number, local: number, slotLeft: number): void {
-    const fresh = this.#newSegment(roomFor(slotLeft + (slotLeft >> 2) + 2), 0);
+    const fresh = this.#newSegment(roomAbove(slotLeft), 0);
     const to = this.words[fresh >>> REF_REGION_SHIFT]!;
     const toAt = (fresh & REF_MASK) << 2;
     this.eachSegment(db, local, (words, at) => {

@@ -5,9 +5,10 @@
 // the expiries in it. Locks are tried, never waited for: a busy shard is passed over.
 
 import { REF_MASK, REF_REGION_SHIFT, SHARD_COUNT, SLOTS_PER_SHARD } from '../memory/layout.ts';
+import { SEGMENT_HEADER_WORDS } from '../structures/segment.ts';
 import type { Keyspace } from './keyspace.ts';
 import { RecordView } from './record.ts';
-import { EntryFlag, SEGMENT_HEADER_WORDS } from './segment-entries.ts';
+import { EntryFlag } from './segment-entries.ts';
 import type { LockedShard } from './shard.ts';
 
 const SHARDS_MAX = 4;

@@ -11,16 +11,8 @@ import { EXTRA_SHIFT, Extra, elementHasKey, elementSize, KEY_LENGTH_MASK, readEx
 import { HashTable, TablePosition } from './hash-table.ts';
 import { keyedHash } from './keyed-hash.ts';
 import type { RootedStructure } from './rooted.ts';
-import {
-  DEEPEST_SHIFT,
-  DEPTH_MASK,
-  HASH_SPAN,
-  NO_EXPIRY,
-  SEGMENT_HEADER_WORDS,
-  SEGMENT_MAX,
-  TABLE_ROOT_WORDS,
-  TableRoot,
-} from './table-segments.ts';
+import { NO_EXPIRY, SEGMENT_HEADER_WORDS, SEGMENT_MAX } from './segment.ts';
+import { DEEPEST_SHIFT, DEPTH_MASK, HASH_SPAN, TABLE_ROOT_WORDS, TableRoot } from './table-segments.ts';
 
 /** Told of each element that moveSparse() moves: who else refers to elements follows them. */
 export interface MoveListener {

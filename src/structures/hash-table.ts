@@ -9,19 +9,8 @@
 import { REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
 import { elementHasKey } from './element.ts';
-import {
-  DEPTH_MASK,
-  EMPTY,
-  HASH_SPAN,
-  homeOf,
-  limitOf,
-  NO_EXPIRY,
-  place,
-  SEGMENT_HEADER_WORDS,
-  SEGMENT_MAX,
-  TableRoot,
-  TableSegments,
-} from './table-segments.ts';
+import { limitOf, NO_EXPIRY, SEGMENT_HEADER_WORDS, SEGMENT_MAX } from './segment.ts';
+import { DEPTH_MASK, EMPTY, HASH_SPAN, homeOf, place, TableRoot, TableSegments } from './table-segments.ts';
 
 /** Tries at hitting an element at random before they are counted through. */
 const RANDOM_TRIES = 100;

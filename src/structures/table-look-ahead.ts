@@ -5,7 +5,8 @@
 
 import type { Arena } from '../memory/arena.ts';
 import { REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
-import { DEPTH_MASK, homeOf, SEGMENT_HEADER_WORDS, TableRoot } from './table-segments.ts';
+import { SEGMENT_HEADER_WORDS } from './segment.ts';
+import { DEPTH_MASK, homeOf, TableRoot } from './table-segments.ts';
 
 /** Elements below which looking ahead costs as much as it gains: the caches hold most of the table. */
 const ELEMENTS_MIN = 1 << 15;

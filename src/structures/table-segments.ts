@@ -21,18 +21,21 @@ import type { Arena } from '../memory/arena.ts';
 import { OutOfMemoryError } from '../memory/chunk-pool.ts';
 import { REF_MASK, REF_REGION_SHIFT } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared-memory.ts';
-import { blockBytes } from '../memory/size-classes.ts';
+import {
+  GROWN,
+  NO_EXPIRY,
+  roomAbove,
+  SEGMENT_HEADER_WORDS,
+  SEGMENT_MAX,
+  SHRINK_ABOVE,
+  segmentBytes,
+  writeEmptySegment,
+} from './segment.ts';
 
 /** Words of a table's root. */
 export const TABLE_ROOT_WORDS = 5;
 /** Words of a table's root, by index. */
 export const TableRoot = { Table: 0, Count: 1, Shape: 2, Expiring: 3, NextExpiry: 4 } as const;
-/** Words in front of the entries of a segment. */
-export const SEGMENT_HEADER_WORDS = 4;
-/** Places of a segment's block of 4 KiB. */
-export const SEGMENT_MAX = 510;
-/** A bound of expiries where none are. */
-export const NO_EXPIRY = 0x7fffffff;
 export const HASH_SPAN = 2 ** 32;
 export const DEPTH_MASK = 0xff;
 export const DEEPEST_SHIFT = 8;
@@ -41,24 +44,6 @@ const DEPTH_MAX = 22;
 const MERGE_MAX = 224;
 /** Merging is thought of each time a segment's elements are a multiple of this. */
 const MERGE_STEP_MASK = 15;
-/** Segments up to this capacity are not made smaller. */
-const SHRINK_ABOVE = 16;
-
-const GROWN = new Uint16Array(SEGMENT_MAX + 1);
-for (let cap = 0; cap <= SEGMENT_MAX; cap++) GROWN[cap] = roomAbove(cap);
-
-/** Capacity that fills its block and has a quarter more than `entries`. */
-function roomAbove(entries: number): number {
-  const wanted = entries + (entries >> 2) + 2;
-  const room = (blockBytes((SEGMENT_HEADER_WORDS + wanted * 2) * 4) / 4 - SEGMENT_HEADER_WORDS) >> 1;
-  return Math.min(SEGMENT_MAX, room);
-}
-
-/** Elements at which a segment of this capacity is full: an eighth, at least one place, stays empty. */
-export function limitOf(capacity: number): number {
-  return capacity - Math.max(1, capacity >> 3);
-}
-
 /** Where an element is sought first. The top bits of a segment's hashes are all alike, so they are mixed. */
 export function homeOf(hash: number, capacity: number): number {
   return ((Math.imul(hash, 0x9e3779b1) >>> 16) * capacity) >>> 16;
@@ -122,13 +107,9 @@ export class TableSegments {
   }
 
   #newSegment(capacity: number, depth: number): number {
-    const segment = this.arena.alloc((SEGMENT_HEADER_WORDS + capacity * 2) * 4);
+    const segment = this.arena.alloc(segmentBytes(capacity));
     const words = this.regions[segment >>> REF_REGION_SHIFT]!;
-    const at = (segment & REF_MASK) << 2;
-    words.fill(0, at, at + SEGMENT_HEADER_WORDS + capacity * 2);
-    words[at] = capacity << 16;
-    words[at + 1] = depth;
-    words[at + 2] = NO_EXPIRY;
+    writeEmptySegment(words, (segment & REF_MASK) << 2, capacity, depth);
     return segment;
   }
 

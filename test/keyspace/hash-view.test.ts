@@ -14,7 +14,7 @@ import type { LockedShard } from '../../src/keyspace/shard.ts';
 import { OutOfMemoryError } from '../../src/memory/chunk-pool.ts';
 import { ShardCounter, SLOT_TO_SHARD_SHIFT } from '../../src/memory/layout.ts';
 import { allocateStats, Stats } from '../../src/metrics/stats.ts';
-import { NO_EXPIRY } from '../../src/structures/table-segments.ts';
+import { NO_EXPIRY } from '../../src/structures/segment.ts';
 import { makeKeyspace } from './bench.ts';
 
 const T0 = 1_700_000_000_000;

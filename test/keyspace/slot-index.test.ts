@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { checkKeyspace } from '../../src/keyspace/check.ts';
 import { Encoding, RecordView, Type, writeExpiry, writeHeader } from '../../src/keyspace/record.ts';
 import type { LockedShard } from '../../src/keyspace/shard.ts';
-import { DbWord, NO_EXPIRY } from '../../src/keyspace/slot-segments.ts';
+import { DbWord } from '../../src/keyspace/slot-segments.ts';
+import { NO_EXPIRY } from '../../src/structures/segment.ts';
 import { pick, seeded } from '../support/seeded.ts';
 import { makeKeyspace } from './bench.ts';
 

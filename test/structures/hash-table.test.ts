@@ -11,7 +11,8 @@ import { ElementView, newField, newMember } from '../../src/structures/element.t
 import { ElementTable } from '../../src/structures/element-table.ts';
 import { TablePosition } from '../../src/structures/hash-table.ts';
 import { keyedHash, seedKeyedHash } from '../../src/structures/keyed-hash.ts';
-import { NO_EXPIRY, TABLE_ROOT_WORDS } from '../../src/structures/table-segments.ts';
+import { NO_EXPIRY } from '../../src/structures/segment.ts';
+import { TABLE_ROOT_WORDS } from '../../src/structures/table-segments.ts';
 
 const memory = new SharedMemory(allocateSharedBuffers(1, 2), 1);
 const arena = new Arena(memory, 3, new UsageMeter(memory));
